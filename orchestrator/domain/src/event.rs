@@ -1,0 +1,186 @@
+//! Everything that happens to a run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AttemptId, Brief, Experiment, ExperimentId, Fault, Idea, IdeaId, Limits, Measurement, Patch,
+    Problem, Revision, RunConfig, Slot, Usage, Verdict,
+};
+
+/// Why a run stopped before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StopReason {
+    /// A signal to the process, such as Ctrl-C.
+    Signal,
+    /// `autores stop`.
+    Request,
+}
+
+/// One fact in the life of a run. The names and fields are stored for ever: fields are only added, with a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run exists.
+    RunCreated {
+        /// What it was asked to do.
+        config: RunConfig,
+        /// The problem as it was then.
+        problem: Box<Problem>,
+        /// The commit that every idea starts from.
+        base: Revision,
+        /// Version of the program.
+        version: String,
+    },
+    /// A process took up the run.
+    RunOpened {
+        /// Its process id.
+        pid: u32,
+        /// Its host.
+        host: String,
+    },
+    /// No more jobs are started until further notice.
+    RunPaused,
+    /// Jobs are started again.
+    RunUnpaused,
+    /// The process let go of the run, which can be resumed.
+    RunStopped {
+        /// Why.
+        reason: StopReason,
+    },
+    /// Nothing more is owed. Terminal.
+    RunFinished {
+        /// What was found.
+        verdict: Verdict,
+    },
+    /// The run cannot go on, for a reason that its ideas do not have. Terminal.
+    RunFailed {
+        /// Why.
+        reason: String,
+    },
+    /// The search asks for ideas.
+    BriefIssued {
+        /// Number of the brief, from 0.
+        number: u32,
+        /// What is asked.
+        brief: Brief,
+    },
+    /// The ideator answered.
+    BriefAnswered {
+        /// Number of the brief.
+        number: u32,
+        /// The ideas, numbered on from the last.
+        ideas: Vec<Idea>,
+    },
+    /// The ideator could not answer.
+    BriefFailed {
+        /// Number of the brief.
+        number: u32,
+        /// Why.
+        reason: String,
+    },
+    /// The implementer turned an idea into edits.
+    IdeaPatched {
+        /// The idea.
+        idea: IdeaId,
+        /// The edits.
+        patch: Patch,
+    },
+    /// The edits are a commit on the idea's branch.
+    IdeaCommitted {
+        /// The idea.
+        idea: IdeaId,
+        /// The commit.
+        revision: Revision,
+    },
+    /// The idea came to no commit.
+    IdeaRejected {
+        /// The idea.
+        idea: IdeaId,
+        /// Why.
+        fault: Fault,
+    },
+    /// An experiment waits for a slot.
+    ExperimentQueued {
+        /// The experiment.
+        experiment: Experiment,
+    },
+    /// An experiment is not needed any more.
+    ExperimentCancelled {
+        /// The experiment.
+        experiment: ExperimentId,
+        /// Why.
+        reason: String,
+    },
+    /// An attempt is about to start: written before its process exists.
+    AttemptStarted {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The slot it holds.
+        slot: Slot,
+        /// What it may use.
+        limits: Limits,
+    },
+    /// The attempt ended with a result.
+    AttemptMeasured {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The result.
+        measurement: Measurement,
+    },
+    /// The attempt ended without one.
+    AttemptFailed {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Why.
+        fault: Fault,
+        /// What it cost.
+        usage: Usage,
+    },
+    /// The attempt vanished or was stopped; the experiment is queued again.
+    AttemptLost {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Why.
+        fault: Fault,
+    },
+}
+
+impl Event {
+    /// The word used in the store and in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RunCreated { .. } => "run_created",
+            Self::RunOpened { .. } => "run_opened",
+            Self::RunPaused => "run_paused",
+            Self::RunUnpaused => "run_unpaused",
+            Self::RunStopped { .. } => "run_stopped",
+            Self::RunFinished { .. } => "run_finished",
+            Self::RunFailed { .. } => "run_failed",
+            Self::BriefIssued { .. } => "brief_issued",
+            Self::BriefAnswered { .. } => "brief_answered",
+            Self::BriefFailed { .. } => "brief_failed",
+            Self::IdeaPatched { .. } => "idea_patched",
+            Self::IdeaCommitted { .. } => "idea_committed",
+            Self::IdeaRejected { .. } => "idea_rejected",
+            Self::ExperimentQueued { .. } => "experiment_queued",
+            Self::ExperimentCancelled { .. } => "experiment_cancelled",
+            Self::AttemptStarted { .. } => "attempt_started",
+            Self::AttemptMeasured { .. } => "attempt_measured",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::AttemptLost { .. } => "attempt_lost",
+        }
+    }
+}
+
+/// An event as it stands in the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Place in the run's log, from 1 without gaps.
+    pub sequence: u64,
+    /// When it was written, in milliseconds since 1970 (UTC).
+    pub at_ms: i64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}

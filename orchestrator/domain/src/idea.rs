@@ -1,0 +1,150 @@
+//! A hypothesis, and how far it has come on the way to a commit.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Event, Fault, IdeaId, Illegal, Operator, Patch};
+
+/// A hypothesis and a plan in words, with parents and origin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idea {
+    /// Its id.
+    pub id: IdeaId,
+    /// A short name.
+    pub title: String,
+    /// Why it should help.
+    pub hypothesis: String,
+    /// What is to be changed.
+    pub plan: String,
+    /// How it came to be; `None` for the baseline.
+    pub operator: Option<Operator>,
+    /// The ideas it builds on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<IdeaId>,
+    /// Who proposed it: an ideator's or a model's name.
+    pub origin: String,
+    /// Papers and projects it comes from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// The catalogue's techniques it consists of, in the order in which they are applied; empty for ideas in words only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub techniques: Vec<TechniqueUse>,
+}
+
+impl Idea {
+    /// The unchanged codebase, which is idea 0 of every run.
+    pub fn baseline(id: IdeaId) -> Self {
+        Self {
+            id,
+            title: "baseline".into(),
+            hypothesis: "the codebase as it is".into(),
+            plan: "change nothing".into(),
+            operator: None,
+            parents: Vec::new(),
+            origin: "autores".into(),
+            sources: Vec::new(),
+            techniques: Vec::new(),
+        }
+    }
+}
+
+/// A technique of the catalogue with the settings of its knobs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TechniqueUse {
+    /// The technique's name.
+    pub technique: String,
+    /// Knob to value, as written into the code.
+    pub knobs: BTreeMap<String, String>,
+}
+
+/// One commit that implements an idea.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// The commit's hash.
+    pub commit: String,
+    /// The hash of its tree: equal trees are the same code.
+    pub tree: String,
+    /// Lines added and removed.
+    pub lines: (u32, u32),
+}
+
+/// How far an idea has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum IdeaState {
+    /// In words.
+    Proposed,
+    /// With edits that apply to the base.
+    Patched {
+        /// The edits.
+        patch: Patch,
+    },
+    /// On its branch, to be measured.
+    Ready {
+        /// The commit.
+        revision: Revision,
+    },
+    /// It came to no commit.
+    Rejected {
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// What is owed to an idea.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdeaStep {
+    /// Turn the words into a patch.
+    Implement,
+    /// Commit the patch on the idea's branch.
+    Commit(Patch),
+}
+
+impl IdeaState {
+    /// The state after an event that concerns this idea.
+    ///
+    /// # Errors
+    /// [`Illegal`] if the event cannot happen in this state; the state is then unchanged.
+    pub fn next(&self, event: &Event) -> Result<Self, Illegal> {
+        match (self, event) {
+            (Self::Proposed, Event::IdeaPatched { patch, .. }) => {
+                Ok(Self::Patched { patch: patch.clone() })
+            }
+            (Self::Patched { .. }, Event::IdeaCommitted { revision, .. }) => {
+                Ok(Self::Ready { revision: revision.clone() })
+            }
+            (Self::Proposed | Self::Patched { .. }, Event::IdeaRejected { fault, .. }) => {
+                Ok(Self::Rejected { fault: fault.clone() })
+            }
+            (state, event) => Err(Illegal::new(state.name(), event)),
+        }
+    }
+
+    /// What is owed to the state; `None` where nothing is.
+    pub fn step(&self) -> Option<IdeaStep> {
+        match self {
+            Self::Proposed => Some(IdeaStep::Implement),
+            Self::Patched { patch } => Some(IdeaStep::Commit(patch.clone())),
+            Self::Ready { .. } | Self::Rejected { .. } => None,
+        }
+    }
+
+    /// The commit, if there is one.
+    pub fn revision(&self) -> Option<&Revision> {
+        match self {
+            Self::Ready { revision } => Some(revision),
+            Self::Proposed | Self::Patched { .. } | Self::Rejected { .. } => None,
+        }
+    }
+
+    /// The word used in tables and JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Proposed => "proposed",
+            Self::Patched { .. } => "patched",
+            Self::Ready { .. } => "ready",
+            Self::Rejected { .. } => "rejected",
+        }
+    }
+}

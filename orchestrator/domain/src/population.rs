@@ -1,0 +1,62 @@
+//! The read view of all that was measured, for the search.
+
+use crate::{Fault, Idea, stats};
+
+/// What became of an idea.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Not known yet.
+    Pending,
+    /// It came to nothing.
+    Failed(Fault),
+    /// It was measured.
+    Measured {
+        /// Mean reward over its seeds.
+        reward: f64,
+    },
+}
+
+/// An idea with what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// The idea.
+    pub idea: Idea,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Member {
+    /// Its reward, if it was measured.
+    pub fn reward(&self) -> Option<f64> {
+        match self.outcome {
+            Outcome::Measured { reward } => Some(reward),
+            Outcome::Pending | Outcome::Failed(_) => None,
+        }
+    }
+}
+
+/// Everything tried so far, in the order in which it was proposed, and the baseline.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Population {
+    /// Rewards of the baseline, one a seed.
+    pub baseline: Vec<f64>,
+    /// The ideas, without the baseline.
+    pub members: Vec<Member>,
+}
+
+impl Population {
+    /// Ideas whose reward is above the baseline's mean by more than `deviations` of its seeds' standard
+    /// deviations, best first. None before the baseline is measured.
+    pub fn above_baseline(&self, deviations: f64) -> Vec<&Member> {
+        let Some(mean) = stats::mean(&self.baseline) else { return Vec::new() };
+        let noise = stats::standard_deviation(&self.baseline).unwrap_or(0.0);
+        let mut better: Vec<(&Member, f64)> = self
+            .members
+            .iter()
+            .filter_map(|member| member.reward().map(|reward| (member, reward)))
+            .filter(|(_, reward)| *reward > mean + deviations * noise)
+            .collect();
+        better.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.idea.id.cmp(&b.0.idea.id)));
+        better.into_iter().map(|(member, _)| member).collect()
+    }
+}
