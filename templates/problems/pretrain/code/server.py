@@ -1,0 +1,101 @@
+"""The scorer's side of a model server: starts it, asks, and ends it."""
+
+import subprocess
+import threading
+from collections import deque
+from types import TracebackType
+
+import numpy as np
+
+import wire
+
+LAST_LINES = 20
+LINE_BYTES = 2000
+
+
+class ServerError(Exception):
+    """The server gave no usable answer; its last lines of stderr are in the message."""
+
+
+class Server:
+    """One model server process, killed on exit or after `seconds` of wall clock."""
+
+    def __init__(self, command: list[str], seconds: float) -> None:
+        self.vocabulary = 0
+        self._seconds = seconds
+        self._late = False
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self._lines: deque[bytes] = deque(maxlen=LAST_LINES)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        self._alarm = threading.Timer(seconds, self._expire)
+        self._alarm.daemon = True
+        self._alarm.start()
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._alarm.cancel()
+        self._process.kill()
+        self._process.wait()
+
+    def greet(self, vocabulary: int, max_context: int) -> int:
+        """Wait until the model is loaded; returns the context it asks for, in tokens."""
+        try:
+            hello = wire.read_exactly(self._out, wire.HELLO.size)
+        except wire.WireError as error:
+            raise self._broken(error) from error
+        context, self.vocabulary = wire.HELLO.unpack(hello)
+        if not 1 <= context <= max_context or self.vocabulary != vocabulary:
+            raise ServerError(
+                f"the model's context is {context} and its vocabulary {self.vocabulary};"
+                f" this scale allows a context of 1 to {max_context}, vocabulary {vocabulary}"
+            )
+        return context
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """[B, T + 1] tokens -> [B, T] log-probability of each row's next tokens."""
+        return self._ask(wire.SCORE, rows, (rows.shape[0], rows.shape[1] - 1))
+
+    def spots(self, row: int, places: np.ndarray) -> np.ndarray:
+        """[K] positions in `row` of the last score -> [K, V] log-distributions there."""
+        table = np.stack([np.full_like(places, row), places], axis=1)
+        return self._ask(wire.SPOT, table, (len(places), self.vocabulary))
+
+    def _ask(self, kind: bytes, table: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        assert self._process.stdin is not None
+        try:
+            wire.send_request(self._process.stdin, kind, table)
+            return wire.receive_floats(self._out, shape)
+        except (wire.WireError, OSError) as error:
+            raise self._broken(error) from error
+
+    @property
+    def _out(self):
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def _broken(self, cause: Exception) -> ServerError:
+        if self._late:
+            return ServerError(f"the model server took longer than {self._seconds:.0f} s")
+        self._process.kill()
+        self._listener.join(timeout=5)
+        lines = b"\n".join(self._lines).decode(errors="replace").strip()
+        return ServerError(f"the model server failed ({cause}):\n{lines}")
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        while line := self._process.stderr.readline(LINE_BYTES):
+            self._lines.append(line.rstrip())
+
+    def _expire(self) -> None:
+        self._late = True
+        self._process.kill()
