@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptId, Event, ExperimentId, Fault, IdeaId, Illegal, Slot};
+use crate::{AttemptId, Event, ExperimentId, Fault, IdeaId, Illegal, Limits, Slot};
 
 /// Attempts that may be lost to failing machines before the experiment fails with class `infra`.
 pub const MAX_LOSSES: u32 = 3;
@@ -94,6 +94,8 @@ pub enum ExperimentState {
         attempt: AttemptId,
         /// The slot it holds.
         slot: Slot,
+        /// What it may use.
+        limits: Limits,
         /// Attempts lost to failing machines so far.
         losses: u32,
     },
@@ -149,11 +151,19 @@ impl ExperimentState {
     pub fn next(&self, event: &Event) -> Result<Self, Illegal> {
         let illegal = || Err(Illegal::new(self.name(), event));
         match (self, event) {
-            (Self::Queued { attempts, losses }, Event::AttemptStarted { attempt, slot, .. }) => {
+            (
+                Self::Queued { attempts, losses },
+                Event::AttemptStarted { attempt, slot, limits },
+            ) => {
                 if attempt.number != attempts + 1 {
                     return illegal();
                 }
-                Ok(Self::Running { attempt: attempt.clone(), slot: slot.clone(), losses: *losses })
+                Ok(Self::Running {
+                    attempt: attempt.clone(),
+                    slot: slot.clone(),
+                    limits: limits.clone(),
+                    losses: *losses,
+                })
             }
             (Self::Queued { .. }, Event::ExperimentCancelled { reason, .. }) => {
                 Ok(Self::Cancelled { reason: reason.clone() })

@@ -49,6 +49,42 @@ impl Idea {
     }
 }
 
+/// An idea as an ideator gives it, before the run numbers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// A short name.
+    pub title: String,
+    /// Why it should help.
+    pub hypothesis: String,
+    /// What is to be changed.
+    pub plan: String,
+    /// The ideas it builds on.
+    pub parents: Vec<IdeaId>,
+    /// Who proposed it.
+    pub origin: String,
+    /// Papers and projects it comes from.
+    pub sources: Vec<String>,
+    /// The catalogue's techniques it consists of.
+    pub techniques: Vec<TechniqueUse>,
+}
+
+impl Proposal {
+    /// The idea with its number.
+    pub fn numbered(self, id: IdeaId, operator: Operator) -> Idea {
+        Idea {
+            id,
+            title: self.title,
+            hypothesis: self.hypothesis,
+            plan: self.plan,
+            operator: Some(operator),
+            parents: self.parents,
+            origin: self.origin,
+            sources: self.sources,
+            techniques: self.techniques,
+        }
+    }
+}
+
 /// A technique of the catalogue with the settings of its knobs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TechniqueUse {

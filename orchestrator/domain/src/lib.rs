@@ -29,7 +29,7 @@ pub use experiment::{
 };
 pub use fault::{Fault, FaultClass};
 pub use id::{AttemptId, ExperimentId, IdError, IdeaId, RunId};
-pub use idea::{Idea, IdeaState, IdeaStep, Revision, TechniqueUse};
+pub use idea::{Idea, IdeaState, IdeaStep, Proposal, Revision, TechniqueUse};
 pub use patch::{CodePath, Codebase, Edit, Patch, PatchError, PathError};
 pub use population::{Member, Outcome, Population};
 pub use ports::{

@@ -7,7 +7,7 @@ use rand::RngCore;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, Brief, Codebase, Event, Fault, Idea, IdeaId, Limits, Patch, Population, Recorded,
+    AttemptId, Brief, Codebase, Event, Fault, Idea, Limits, Patch, Population, Proposal, Recorded,
     Revision, RunId, Usage,
 };
 
@@ -157,7 +157,10 @@ pub trait EventLog: Send + Sync {
 /// Answers briefs.
 #[async_trait]
 pub trait Ideator: Send + Sync {
-    /// Proposes `brief.count` ideas numbered from `first`; fewer if it has no more.
+    /// How many briefs it answers at a time. One that must not repeat what a brief still open will bring answers one.
+    fn at_once(&self) -> usize;
+
+    /// Proposes `brief.count` ideas; fewer if it has no more.
     ///
     /// # Errors
     /// A sentence why there is none.
@@ -165,8 +168,7 @@ pub trait Ideator: Send + Sync {
         &self,
         brief: &Brief,
         population: &Population,
-        first: IdeaId,
-    ) -> Result<Vec<Idea>, String>;
+    ) -> Result<Vec<Proposal>, String>;
 }
 
 /// Turns ideas into edits.

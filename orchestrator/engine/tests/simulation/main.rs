@@ -1,0 +1,227 @@
+//! Whole runs of the engine in a simulated world with a paused clock. A failure prints the seed that repeats it.
+
+mod world;
+
+use std::collections::BTreeSet;
+
+use autores_domain::*;
+use autores_engine::{DriveError, Request};
+use proptest::prelude::*;
+use tokio::sync::mpsc;
+use world::{Faults, World, config, run_id};
+
+fn simulate<F: Future>(scenario: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(scenario)
+}
+
+/// What must hold for every log, finished or not.
+fn check_log(events: &[Recorded]) -> Run {
+    let mut run = Run::created(&run_id(), &events[0]).unwrap();
+    for recorded in &events[1..] {
+        run.apply(recorded).unwrap();
+        let mut slots = BTreeSet::new();
+        for (_, slot) in run.running() {
+            assert!(slots.insert(slot.index), "slot {} is held twice", slot.index);
+        }
+    }
+    run
+}
+
+fn check_finished(world: &World) {
+    let run = check_log(&world.events());
+    assert!(matches!(run.status, Status::Finished(_)), "{:?}", run.status);
+    assert_eq!(run.ideas.len() as u32 - 1, run.config.ideas(), "an idea was lost");
+    for record in &run.ideas {
+        assert!(record.state.step().is_none(), "something is owed to {}", record.idea.id);
+    }
+    for record in &run.experiments {
+        assert!(record.state.is_terminal(), "{} has not ended", record.experiment.id);
+    }
+    for (attempt, processes) in world.processes() {
+        assert_eq!(processes, 1, "{attempt} was executed {processes} times");
+    }
+    let recorded = world.attempts_with_metrics();
+    for event in world.events() {
+        if let Event::AttemptMeasured { attempt, .. } = event.event {
+            assert!(recorded.contains(&attempt), "metrics of {attempt} were lost");
+        }
+    }
+}
+
+#[test]
+fn a_run_ends_with_a_winner_that_was_measured_again() {
+    simulate(async {
+        let world = World::new(7, 2, Faults::default());
+        world.create(config(4, 8, 7)).await;
+        let run = world.drive_to_the_end().await;
+        check_finished(&world);
+        let Status::Finished(verdict) = &run.status else { panic!("{:?}", run.status) };
+        let winner = verdict.winner().expect("ideas are worth up to ten times the noise");
+        assert_eq!(winner.candidate.rewards.len(), 3);
+        let screened: BTreeSet<u64> = run
+            .experiments_for(Purpose::Screen)
+            .chain(run.experiments_for(Purpose::Baseline))
+            .map(|record| record.experiment.seed)
+            .collect();
+        for record in run.experiments_for(Purpose::Verify) {
+            assert!(!screened.contains(&record.experiment.seed), "the seed is not fresh");
+        }
+    });
+}
+
+#[test]
+fn no_slot_waits_while_ideas_are_wanted() {
+    simulate(async {
+        let world = World::new(3, 4, Faults { patch: 0.1, crash: 0.1, ..Faults::default() });
+        world.create(config(10, 10, 3)).await;
+        world.drive_to_the_end().await;
+        // The ends of baseline, search and verification leave slots without work; nothing else may.
+        assert!(world.occupancy() > 0.9, "occupancy {}", world.occupancy());
+    });
+}
+
+#[test]
+fn a_barrier_makes_strict_generations() {
+    simulate(async {
+        let world = World::new(5, 3, Faults { crash: 0.2, patch: 0.2, ..Faults::default() });
+        world.create(RunConfig { barrier: true, ..config(3, 5, 5) }).await;
+        world.drive_to_the_end().await;
+        let events = world.events();
+        let mut run = Run::created(&run_id(), &events[0]).unwrap();
+        for recorded in &events[1..] {
+            if let Event::BriefIssued { number, .. } = recorded.event
+                && number > 0
+                && number % 5 == 0
+            {
+                let population = run.population();
+                assert_eq!(population.members.len(), number as usize);
+                assert!(population.members.iter().all(|m| m.outcome != Outcome::Pending));
+            }
+            run.apply(recorded).unwrap();
+        }
+    });
+}
+
+#[test]
+fn an_experiment_that_always_loses_its_machine_fails_as_infra() {
+    simulate(async {
+        let world = World::new(1, 2, Faults { lost: 1.0, ..Faults::default() });
+        world.create(config(1, 2, 1)).await;
+        let run = world.drive_to_the_end().await;
+        let Status::Failed(reason) = run.status else { panic!("{:?}", run.status) };
+        assert!(reason.contains("infra: machine lost"), "{reason}");
+    });
+}
+
+#[test]
+fn a_baseline_that_crashes_ends_the_run_before_any_idea_is_paid_for() {
+    simulate(async {
+        let world = World::new(1, 2, Faults { broken_baseline: true, ..Faults::default() });
+        world.create(config(1, 2, 1)).await;
+        let run = world.drive_to_the_end().await;
+        assert!(matches!(run.status, Status::Failed(_)));
+        assert!(run.briefs.is_empty());
+    });
+}
+
+#[test]
+fn a_stopped_run_goes_on_where_it_was() {
+    for (request, expected) in [
+        (Request::Stop(StopReason::Request), "finishes running jobs"),
+        (Request::StopNow(StopReason::Request), "queues running jobs again"),
+    ] {
+        simulate(async {
+            let world = World::new(9, 2, Faults::default());
+            world.create(config(3, 6, 9)).await;
+            let (sender, requests) = mpsc::channel(1);
+            tokio::spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+                let _ = sender.send(request).await;
+                std::future::pending::<()>().await;
+            });
+            let run = world.drive(requests).await.unwrap();
+            assert_eq!(run.status, Status::Stopped(StopReason::Request), "{expected}");
+            assert_eq!(run.running().count(), 0);
+            world.drive_to_the_end().await;
+            check_finished(&world);
+        });
+    }
+}
+
+#[test]
+fn a_paused_run_starts_nothing() {
+    simulate(async {
+        let world = World::new(9, 2, Faults::default());
+        world.create(config(3, 6, 9)).await;
+        let (sender, requests) = mpsc::channel(1);
+        let pauser = async {
+            tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+            sender.send(Request::Pause).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+            let before = world.events().len();
+            tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+            assert_eq!(world.events().len(), before);
+            assert_eq!(world.replay().status, Status::Paused);
+            sender.send(Request::Unpause).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            run = world.drive(requests) => { run.unwrap(); }
+            () = pauser => {}
+        }
+        check_finished(&world);
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// The same seed in the same world gives the same events.
+    #[test]
+    fn a_run_repeats_itself(seed: u64) {
+        let faults = Faults { lost: 0.1, crash: 0.2, patch: 0.2, ..Faults::default() };
+        let events = |()| simulate(async {
+            let world = World::new(seed, 3, faults);
+            world.create(config(2, 5, seed)).await;
+            world.drive_to_the_end().await;
+            world.events()
+        });
+        prop_assert_eq!(events(()), events(()));
+    }
+
+    /// Whatever the store holds when the process dies, the next process finishes the run.
+    #[test]
+    fn a_run_survives_death_after_any_event(
+        seed: u64,
+        deaths in prop::collection::btree_set(1usize..150, 0..8),
+    ) {
+        let faults = Faults { lost: 0.05, crash: 0.2, patch: 0.1, ..Faults::default() };
+        simulate(async {
+            let world = World::new(seed, 2, faults);
+            world.create(config(2, 6, seed)).await;
+            for death in deaths {
+                *world.room.lock().unwrap() = death;
+                let (_sender, requests) = mpsc::channel(1);
+                match world.drive(requests).await {
+                    Ok(_) => break,
+                    Err(DriveError::Log(_)) => {}
+                    Err(error) => panic!("seed {seed}: {error}"),
+                }
+            }
+            *world.room.lock().unwrap() = usize::MAX;
+            let run = check_log(&world.events());
+            if !run.status.is_terminal() {
+                world.drive_to_the_end().await;
+            }
+            let run = check_log(&world.events());
+            if !matches!(run.status, Status::Failed(_)) {
+                check_finished(&world);
+            }
+        });
+    }
+}

@@ -1,0 +1,338 @@
+//! A world for the engine: a log in memory, an ideator with endless ideas, machines with latencies and faults
+//! drawn from a seed. It survives the engine's death, as real machines do.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use autores_domain::*;
+use autores_engine::{DriveError, Observer, Parts, Request, drive};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+pub(crate) fn run_id() -> RunId {
+    "sim".parse().unwrap()
+}
+
+pub(crate) fn config(epochs: u32, batch: u32, seed: u64) -> RunConfig {
+    RunConfig {
+        problem: "sim".into(),
+        scale: "cpu".into(),
+        backend: "sim".into(),
+        ideator: "scripted".into(),
+        strategy: "evolutionary".into(),
+        epochs,
+        batch,
+        slots: None,
+        seed,
+        barrier: false,
+        look_ahead: 1,
+        baseline_seeds: 3,
+        verify_seeds: 3,
+        finalists: 2,
+    }
+}
+
+fn problem() -> Problem {
+    let limits = Limits {
+        wall_s: 100,
+        cpu_s: 100,
+        cpu_times_baseline: Some(2.0),
+        memory_mb: 100,
+        output_mb: 1,
+        file_mb: 1,
+        stall_s: 10,
+        grace_s: 1,
+    };
+    let scale = Scale {
+        description: String::new(),
+        gpus: 0,
+        threads: 1,
+        launcher: vec![],
+        network: Network::None,
+        batch: 4,
+        epochs: 2,
+        limits,
+    };
+    Problem {
+        name: "sim".into(),
+        title: String::new(),
+        description: String::new(),
+        editable: vec![],
+        frozen: vec![],
+        requirements: None,
+        prepare: None,
+        stages: vec![],
+        metric: Metric { name: "loss".into(), unit: "nats".into() },
+        reward: RewardRule::Reciprocal,
+        env: vec![],
+        scales: [("cpu".to_owned(), scale)].into(),
+        default_scale: "cpu".into(),
+    }
+}
+
+/// What can go wrong on the machines.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Faults {
+    /// Share of attempts that vanish.
+    pub(crate) lost: f64,
+    /// Share of ideas that crash.
+    pub(crate) crash: f64,
+    /// Share of ideas whose patch does not apply.
+    pub(crate) patch: f64,
+    /// The unchanged codebase crashes.
+    pub(crate) broken_baseline: bool,
+}
+
+#[derive(Default)]
+struct Machines {
+    /// When each attempt began.
+    started: HashMap<AttemptId, Instant>,
+    /// How often a process was started for each attempt.
+    processes: BTreeMap<AttemptId, u32>,
+    stopped: BTreeSet<AttemptId>,
+    /// Time in which a slot was used.
+    busy: Duration,
+}
+
+/// Everything outside the engine.
+#[derive(Clone)]
+pub(crate) struct World {
+    seed: u64,
+    slots: u32,
+    faults: Faults,
+    events: Arc<Mutex<Vec<Recorded>>>,
+    metrics: Arc<Mutex<BTreeMap<AttemptId, usize>>>,
+    machines: Arc<Mutex<Machines>>,
+    /// The store fails when it is asked to hold more events than this.
+    pub(crate) room: Arc<Mutex<usize>>,
+    codebase: Codebase,
+    epoch: Instant,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, slots: u32, faults: Faults) -> Self {
+        Self {
+            seed,
+            slots,
+            faults,
+            events: Arc::default(),
+            metrics: Arc::default(),
+            machines: Arc::default(),
+            room: Arc::new(Mutex::new(usize::MAX)),
+            codebase: Codebase::new(),
+            epoch: Instant::now(),
+        }
+    }
+
+    pub(crate) fn events(&self) -> Vec<Recorded> {
+        self.events.lock().unwrap().clone()
+    }
+
+    pub(crate) fn replay(&self) -> Run {
+        Run::replay(&run_id(), &self.events()).unwrap()
+    }
+
+    /// How often a process was started for each attempt.
+    pub(crate) fn processes(&self) -> BTreeMap<AttemptId, u32> {
+        self.machines.lock().unwrap().processes.clone()
+    }
+
+    pub(crate) fn attempts_with_metrics(&self) -> BTreeSet<AttemptId> {
+        self.metrics.lock().unwrap().keys().cloned().collect()
+    }
+
+    /// Share of the slots' time that was used until now.
+    pub(crate) fn occupancy(&self) -> f64 {
+        let total = self.epoch.elapsed().as_secs_f64() * f64::from(self.slots);
+        self.machines.lock().unwrap().busy.as_secs_f64() / total
+    }
+
+    fn rng(&self, what: &str) -> ChaCha8Rng {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        (self.seed, what).hash(&mut hasher);
+        ChaCha8Rng::seed_from_u64(hasher.finish())
+    }
+
+    pub(crate) async fn create(&self, config: RunConfig) {
+        let created = Event::RunCreated {
+            config,
+            problem: Box::new(problem()),
+            base: Revision { commit: "base".into(), tree: "base".into(), lines: (0, 0) },
+            version: "0".into(),
+        };
+        self.append(&run_id(), 0, &[created]).await.unwrap();
+    }
+
+    /// A process takes up the run and works until its end or its death.
+    pub(crate) async fn drive(&self, requests: mpsc::Receiver<Request>) -> Result<Run, DriveError> {
+        struct Blind;
+        impl Observer for Blind {
+            fn observe(&mut self, _: &Recorded, _: &Run) {}
+        }
+        let run = self.replay();
+        let strategy = autores_engine::search::by_name(&run.config.strategy).unwrap();
+        let parts = Parts {
+            log: Arc::new(self.clone()),
+            strategy: strategy.into(),
+            ideator: Arc::new(self.clone()),
+            implementer: Arc::new(self.clone()),
+            workspace: Arc::new(self.clone()),
+            backend: Arc::new(self.clone()),
+        };
+        let opened = Event::RunOpened { pid: 1, host: "sim".into() };
+        drive(run, parts, requests, &mut Blind, opened).await
+    }
+
+    pub(crate) async fn drive_to_the_end(&self) -> Run {
+        let (_sender, requests) = mpsc::channel(1);
+        self.drive(requests).await.unwrap()
+    }
+}
+
+#[async_trait]
+impl EventLog for World {
+    async fn append(
+        &self,
+        _run: &RunId,
+        after: u64,
+        events: &[Event],
+    ) -> Result<Vec<Recorded>, LogError> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let mut log = self.events.lock().unwrap();
+        if log.len() as u64 != after {
+            return Err(LogError::Unavailable("somebody else writes".into()));
+        }
+        if log.len() + events.len() > *self.room.lock().unwrap() {
+            return Err(LogError::Unavailable("disk full".into()));
+        }
+        let at_ms = self.epoch.elapsed().as_millis() as i64;
+        let recorded: Vec<Recorded> = events
+            .iter()
+            .zip(after + 1..)
+            .map(|(event, sequence)| Recorded { sequence, at_ms, event: event.clone() })
+            .collect();
+        log.extend(recorded.clone());
+        Ok(recorded)
+    }
+
+    async fn load(&self, _run: &RunId) -> Result<Vec<Recorded>, LogError> {
+        Ok(self.events())
+    }
+
+    async fn record_metrics(
+        &self,
+        attempt: &AttemptId,
+        metrics: &[MetricPoint],
+    ) -> Result<(), LogError> {
+        self.metrics.lock().unwrap().insert(attempt.clone(), metrics.len());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Ideator for World {
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    async fn propose(&self, brief: &Brief, _: &Population) -> Result<Vec<Proposal>, String> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let proposal = Proposal {
+            title: format!("idea {:x}", brief.seed),
+            hypothesis: String::new(),
+            plan: String::new(),
+            parents: brief.parents.clone(),
+            origin: "scripted".into(),
+            sources: vec![],
+            techniques: vec![],
+        };
+        Ok(vec![proposal; brief.count as usize])
+    }
+}
+
+#[async_trait]
+impl Implementer for World {
+    async fn implement(&self, idea: &Idea, _: &Codebase) -> Result<Patch, Fault> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if self.rng(&format!("patch {}", idea.title)).random_bool(self.faults.patch) {
+            return Err(Fault::new(FaultClass::Patch, "does not apply"));
+        }
+        Ok(Patch::default())
+    }
+}
+
+#[async_trait]
+impl Workspace for World {
+    fn codebase(&self) -> &Codebase {
+        &self.codebase
+    }
+
+    async fn commit(&self, idea: &Idea, _: &Patch) -> Result<Revision, Fault> {
+        let commit = idea.title.clone();
+        Ok(Revision { tree: commit.clone(), commit, lines: (1, 0) })
+    }
+}
+
+#[async_trait]
+impl Backend for World {
+    fn slots(&self) -> Vec<Slot> {
+        (0..self.slots).map(|index| Slot { index, gpus: vec![] }).collect()
+    }
+
+    async fn ensure(&self, job: &Job) -> Result<(), BackendError> {
+        let mut machines = self.machines.lock().unwrap();
+        if !machines.started.contains_key(&job.attempt) {
+            machines.started.insert(job.attempt.clone(), Instant::now());
+            *machines.processes.entry(job.attempt.clone()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    async fn watch(&self, attempt: &AttemptId) -> Result<Ended, ReportError> {
+        let mut rng = self.rng(&attempt.to_string());
+        let takes = Duration::from_millis(rng.random_range(8_000..20_000));
+        let begun = self.machines.lock().unwrap().started[attempt];
+        tokio::time::sleep_until(begun + takes).await;
+        let mut machines = self.machines.lock().unwrap();
+        machines.busy += takes;
+        if machines.stopped.contains(attempt) {
+            return Err(ReportError(Fault::new(FaultClass::Preempted, "stopped")));
+        }
+        drop(machines);
+        if rng.random_bool(self.faults.lost) {
+            return Err(ReportError(Fault::new(FaultClass::Infra, "machine lost")));
+        }
+        let run = self.replay();
+        let experiment = &run.experiment(&attempt.experiment).unwrap().experiment;
+        let is_baseline = experiment.idea.number == 0;
+        let idea = &run.ideas[experiment.idea.number as usize].idea;
+        let mut of_idea = self.rng(&format!("worth {}", idea.title));
+        let crashes = if is_baseline {
+            self.faults.broken_baseline
+        } else {
+            of_idea.random_bool(self.faults.crash)
+        };
+        let worth = if is_baseline { 0.0 } else { of_idea.random_range(-0.2..0.2) };
+        let noise = self.rng(&format!("noise {} {}", idea.title, experiment.seed));
+        let loss = 2.0 - worth + noise.clone().random_range(-0.01..0.01);
+        let outcome = if crashes {
+            Err(Fault::new(FaultClass::Crash, "exited with status 1"))
+        } else {
+            Ok([("loss".to_owned(), loss)].into())
+        };
+        let usage =
+            Usage { wall_s: 1.0, cpu_s: 1.0, peak_memory_mb: 1.0, peak_gpu_memory_mb: None };
+        Ok(Ended { outcome, usage, stages: vec![], metrics: vec![] })
+    }
+
+    async fn stop(&self, attempt: &AttemptId) {
+        self.machines.lock().unwrap().stopped.insert(attempt.clone());
+    }
+
+    async fn sweep(&self, _: &RunId, _: &[AttemptId]) {}
+}
