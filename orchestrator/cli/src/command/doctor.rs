@@ -1,0 +1,139 @@
+//! `autores doctor`: what was found, what would be used, and why.
+
+use std::path::Path;
+
+use autores_executor::{environment, gpu, sandbox};
+use serde::Serialize;
+
+use crate::arguments::JsonOption;
+use crate::exit::{Exit, Outcome};
+use crate::home::Home;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Grade {
+    /// There, or not needed.
+    Ok,
+    /// A run works, but with less than it could have.
+    Warning,
+    /// A run does not work.
+    Missing,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: &'static str,
+    grade: Grade,
+    found: String,
+}
+
+pub(crate) async fn run(home: &Home, options: JsonOption) -> Outcome {
+    let findings = vec![data_directory(home), disk(home), python(), uv(home), cores(), gpus(), sandboxing()];
+    let usable = findings.iter().all(|finding| finding.grade != Grade::Missing);
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "usable": usable, "findings": findings }))?);
+    } else {
+        for finding in &findings {
+            let mark = match finding.grade {
+                Grade::Ok => "ok     ",
+                Grade::Warning => "warning",
+                Grade::Missing => "MISSING",
+            };
+            println!("{mark}  {:<15} {}", finding.what, finding.found);
+        }
+        println!();
+        if usable {
+            println!("ready: autores run --problem pretrain");
+        } else {
+            println!("not ready: see what is missing above");
+        }
+    }
+    Ok(if usable { Exit::Done } else { Exit::Environment })
+}
+
+fn data_directory(home: &Home) -> Finding {
+    let what = "data directory";
+    let probe = home.path().join(".writable");
+    match std::fs::create_dir_all(home.path()).and_then(|()| std::fs::write(&probe, "")) {
+        Ok(()) => {
+            // A leftover probe is an empty file and does no harm.
+            let _ = std::fs::remove_file(&probe);
+            Finding { what, grade: Grade::Ok, found: home.path().display().to_string() }
+        }
+        Err(error) => Finding {
+            what,
+            grade: Grade::Missing,
+            found: format!("cannot write to {}: {error}; give another folder with --dir", home.path().display()),
+        },
+    }
+}
+
+/// A PyTorch environment with its package cache takes about this much.
+const NEEDED_GIB: f64 = 8.0;
+
+fn disk(home: &Home) -> Finding {
+    let what = "disk";
+    let existing = home.path().ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    match autores_executor::disk::free_gib(existing) {
+        Some(free) if free < NEEDED_GIB => Finding {
+            what,
+            grade: Grade::Warning,
+            found: format!("{free:.1} GiB free; a first run of a PyTorch problem needs about {NEEDED_GIB} GiB"),
+        },
+        Some(free) => Finding { what, grade: Grade::Ok, found: format!("{free:.1} GiB free") },
+        None => Finding { what, grade: Grade::Warning, found: "free space is not known".into() },
+    }
+}
+
+fn python() -> Finding {
+    let what = "python";
+    match environment::find_python() {
+        Ok(python) => Finding { what, grade: Grade::Ok, found: python },
+        Err(error) => Finding { what, grade: Grade::Missing, found: error.to_string() },
+    }
+}
+
+fn uv(home: &Home) -> Finding {
+    let found = match environment::find_uv(home.path()) {
+        Some(path) => path.display().to_string(),
+        None => "not found; the first run installs it from PyPI into the data directory".into(),
+    };
+    Finding { what: "uv", grade: Grade::Ok, found }
+}
+
+fn cores() -> Finding {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    Finding {
+        what: "cores",
+        grade: Grade::Ok,
+        found: format!("{cores}; experiments of one thread run {cores} at a time"),
+    }
+}
+
+fn gpus() -> Finding {
+    let what = "gpus";
+    match gpu::list() {
+        Ok(gpus) if gpus.is_empty() => Finding { what, grade: Grade::Ok, found: "none; experiments run on the CPU".into() },
+        Ok(gpus) => {
+            let names: Vec<String> = gpus
+                .iter()
+                .map(|gpu| format!("{} {} ({} MiB)", gpu.index, gpu.name, gpu.memory_mb))
+                .collect();
+            Finding { what, grade: Grade::Ok, found: names.join(", ") }
+        }
+        Err(error) => Finding { what, grade: Grade::Ok, found: format!("none usable ({error}); experiments run on the CPU") },
+    }
+}
+
+fn sandboxing() -> Finding {
+    let support = sandbox::support();
+    let what = "sandbox";
+    match support.missing() {
+        missing if missing.is_empty() => Finding { what, grade: Grade::Ok, found: support.to_string() },
+        missing => Finding {
+            what,
+            grade: Grade::Warning,
+            found: format!("{support}; experiments are not kept from: {}", missing.join(", ")),
+        },
+    }
+}

@@ -1,0 +1,166 @@
+//! `autores problem list|check|new`
+
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use autores_domain::{
+    AttemptId, Backend, ExperimentId, Fault, FaultClass, Job, Limits, RunId, stats,
+};
+use autores_executor::workspace;
+use autores_templates::problems;
+use serde_json::json;
+
+use crate::arguments::{CheckOptions, JsonOption, NewOptions, ProblemAction};
+use crate::exit::{Exit, Failure, OrExit, Outcome};
+use crate::home::Home;
+use crate::progress::Progress;
+use crate::{table, wiring};
+
+/// Two seeds, each twice: equal pairs reproduce, and the pairs' difference is noise.
+const SEEDS: [u64; 4] = [1, 1, 2, 2];
+
+pub(crate) async fn run(home: &Home, action: ProblemAction) -> Outcome {
+    match action {
+        ProblemAction::List(options) => list(&options),
+        ProblemAction::Check(options) => check(home, options).await,
+        ProblemAction::New(options) => new(&options),
+    }
+}
+
+fn list(options: &JsonOption) -> Outcome {
+    let known = problems::list();
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&known)?);
+        return Ok(Exit::Done);
+    }
+    let mut rows = table::table(&["problem", "scale", "what"]);
+    for problem in &known {
+        rows.add_row([problem.name.as_str(), "", problem.title.as_str()]);
+        for (name, scale) in &problem.scales {
+            rows.add_row(["", name.as_str(), scale.description.as_str()]);
+        }
+    }
+    table::print(&rows);
+    Ok(Exit::Done)
+}
+
+fn new(options: &NewOptions) -> Outcome {
+    let folder = PathBuf::from(&options.name);
+    let name = folder
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| anyhow!("{:?} is no name for a folder", options.name))
+        .or_usage()?;
+    problems::skeleton(name, &folder).or_usage()?;
+    workspace::init_commit(&folder)?;
+    println!("{name} is in {}", folder.display());
+    println!("  autores problem check {}", options.name);
+    println!("  autores run --problem {}", options.name);
+    Ok(Exit::Done)
+}
+
+async fn check(home: &Home, options: CheckOptions) -> Outcome {
+    let found = wiring::problem(&options.problem)?;
+    home.create()?;
+    let scale = options.scale.unwrap_or_else(|| found.problem.default_scale.clone());
+    let progress = Progress::new(options.json);
+    let ready =
+        wiring::prepare(home, &found, &found.problem, &scale, None, None, &progress).await?;
+    let limits = ready
+        .problem
+        .scales
+        .get(&scale)
+        .map(|scale| scale.limits.clone())
+        .ok_or_else(|| wiring::unknown_scale(&ready.problem, &scale))
+        .or_usage()?;
+    let results = measure(home, &ready, &scale, limits, &progress).await?;
+    progress.close();
+    let rewards: Vec<f64> = results
+        .iter()
+        .map(|metric| {
+            ready.problem.reward.reward(*metric).ok_or_else(|| {
+                anyhow!("{} = {metric} gives no finite reward", ready.problem.metric.name)
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    let reproduces = results[0] == results[1] && results[2] == results[3];
+    let largest = (results[0] - results[1]).abs().max((results[2] - results[3]).abs());
+    let noise = stats::standard_deviation(&[rewards[0], rewards[2]]).unwrap_or(0.0);
+    let mean = stats::mean(&rewards).unwrap_or(0.0);
+    if options.json {
+        let shown = json!({
+            "problem": ready.problem.name, "scale": scale, "metric": ready.problem.metric.name,
+            "seeds": SEEDS, "values": results, "reproduces": reproduces,
+            "largest_difference": largest, "reward_mean": mean, "reward_deviation": noise,
+        });
+        println!("{}", serde_json::to_string_pretty(&shown)?);
+    } else {
+        let name = &ready.problem.metric.name;
+        println!("{} at scale {scale}", ready.problem.name);
+        for (seed, metric) in SEEDS.iter().zip(&results) {
+            println!("  seed {seed}  {name} {metric}");
+        }
+        if reproduces {
+            println!("reproduces: the same seed gives the same {name} to the last digit");
+        } else {
+            println!("does NOT reproduce: the same seed gives values up to {largest:.3e} apart");
+        }
+        println!(
+            "noise: the two seeds' rewards have a standard deviation of {noise:.5} ({:.2}% of the mean)",
+            100.0 * noise / mean.abs()
+        );
+    }
+    Ok(if reproduces { Exit::Done } else { Exit::Failed })
+}
+
+/// Runs the baseline with every seed, as many at a time as there are slots.
+async fn measure(
+    home: &Home,
+    ready: &wiring::Ready,
+    scale: &str,
+    limits: Limits,
+    progress: &Progress,
+) -> Result<Vec<f64>, Failure> {
+    let id: RunId = format!("check-{}", std::process::id()).parse().or_usage()?;
+    let attempts = home.attempts(&id);
+    let backend = wiring::backend(ready, &attempts)?;
+    let slots = backend.slots();
+    let mut values = Vec::new();
+    let numbered: Vec<(u32, u64)> = (1..).zip(SEEDS).collect();
+    for together in numbered.chunks(slots.len()) {
+        let measured = together.iter().zip(&slots).map(|(&(number, seed), slot)| {
+            let job = Job {
+                attempt: AttemptId {
+                    experiment: ExperimentId { run: id.clone(), number },
+                    number: 1,
+                },
+                commit: ready.source.base.commit.clone(),
+                scale: scale.to_owned(),
+                seed,
+                slot: slot.clone(),
+                limits: limits.clone(),
+            };
+            progress.doing(&format!("measuring the baseline with seed {seed}"));
+            one(&backend, job, &ready.problem.metric.name)
+        });
+        for value in futures_util::future::join_all(measured).await {
+            values.push(value.map_err(|fault| failed(&fault, &attempts))?);
+        }
+    }
+    std::fs::remove_dir_all(attempts.parent().unwrap_or(&attempts))
+        .with_context(|| format!("cannot remove {}", attempts.display()))?;
+    Ok(values)
+}
+
+async fn one(backend: &dyn Backend, job: Job, metric: &str) -> Result<f64, Fault> {
+    backend.ensure(&job).await.map_err(|error| Fault::new(FaultClass::Infra, error.to_string()))?;
+    let ended = backend.watch(&job.attempt).await.map_err(|lost| lost.0)?;
+    ended.outcome?.get(metric).copied().ok_or_else(|| {
+        Fault::new(FaultClass::Crash, format!("the evaluation's result has no {metric}"))
+    })
+}
+
+fn failed(fault: &Fault, attempts: &std::path::Path) -> Failure {
+    let tail: String = fault.tail.iter().map(|line| format!("\n  | {line}")).collect();
+    anyhow!("the baseline failed: {fault}{tail}\n  its files are in {}", attempts.display()).into()
+}

@@ -1,0 +1,37 @@
+//! `autores resume`
+
+use autores_domain::RunId;
+use autores_results::lock;
+
+use crate::arguments::ResumeOptions;
+use crate::command::run::{owner, tell, work};
+use crate::command::load;
+use crate::exit::{OrExit, Outcome};
+use crate::home::Home;
+use crate::progress::Progress;
+use crate::wiring;
+
+pub(crate) async fn run(home: &Home, options: ResumeOptions) -> Outcome {
+    let id: RunId = options.run.parse().or_usage()?;
+    // Before the store is opened for writing, which would make one where there is none.
+    load(home, &id).await?;
+    let _lock = lock::acquire(home.path(), &id, &owner()).or_environment()?;
+    let store = wiring::store(home).await?;
+    let run = wiring::replay(&id, &store.reader().load(&id).await?)?;
+    if run.status.is_terminal() {
+        return tell(home, &run, options.json);
+    }
+    // Requests to a process that is gone are not for this one.
+    if let Some(last) = store.reader().pending_requests(&id).await?.last() {
+        store.take_requests(&id, last.id).await?;
+    }
+    let progress = Progress::new(options.json);
+    progress.say(&format!("going on with {id}: {} running, {} experiments so far", run.running().count(), run.experiments.len()));
+    let found = wiring::problem(&run.config.problem)?;
+    let ready = wiring::prepare(
+        home, &found, &run.problem, &run.config.scale, run.config.slots, Some(&run.base), &progress,
+    )
+    .await?;
+    let parts = wiring::parts(home, &id, &run.config, &found, &ready, store.clone())?;
+    work(home, run, parts, store, progress, options.json).await
+}

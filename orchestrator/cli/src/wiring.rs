@@ -1,0 +1,187 @@
+//! The only place that names concrete types together.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use autores_domain::{Problem, Recorded, Revision, Run, RunConfig, RunId, Slot};
+use autores_engine::{Parts, search};
+use autores_executor::backend::local::{LocalBackend, LocalSetup};
+use autores_executor::data::{self, Prepared};
+use autores_executor::environment::{self, Environment};
+use autores_executor::guard::Rules;
+use autores_executor::workspace::{self, GitWorkspace, Source};
+use autores_executor::{gpu, slots};
+use autores_ideators::ideator::CatalogueIdeator;
+use autores_ideators::implementer::CatalogueImplementer;
+use autores_results::Store;
+use autores_templates::problems::{self, ProblemSource};
+
+use crate::exit::{Failure, OrExit};
+use crate::home::Home;
+use crate::progress::Progress;
+
+/// Milliseconds since 1970 (UTC).
+pub(crate) fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// The store, to be written.
+pub(crate) async fn store(home: &Home) -> Result<Arc<Store>, Failure> {
+    home.create()?;
+    Ok(Arc::new(Store::open(&home.database(), now_ms).await.or_environment()?))
+}
+
+/// A problem with everything that its experiments need on this machine.
+pub(crate) struct Ready {
+    pub(crate) problem: Problem,
+    pub(crate) source: Source,
+    pub(crate) workspace: GitWorkspace,
+    pub(crate) environment: Environment,
+    pub(crate) prepared: Prepared,
+    pub(crate) slots: Vec<Slot>,
+}
+
+/// Finds a problem, built in or in a folder.
+pub(crate) fn problem(name: &str) -> Result<ProblemSource, Failure> {
+    problems::find(name).or_usage()
+}
+
+/// Makes a problem ready to be measured. `base` is the commit of a run that exists, else the current one is taken.
+pub(crate) async fn prepare(
+    home: &Home,
+    found: &ProblemSource,
+    problem: &Problem,
+    scale: &str,
+    slots: Option<u32>,
+    base: Option<&Revision>,
+    progress: &Progress,
+) -> Result<Ready, Failure> {
+    let size = problem.scales.get(scale).ok_or_else(|| unknown_scale(problem, scale)).or_usage()?;
+    // Without a driver there are no GPUs; `doctor` says why.
+    let gpus = gpu::list().unwrap_or_default();
+    let slots = slots::local(size, slots, &gpus).or_environment()?;
+    let mut source = code(home, found, base.is_some())?;
+    if let Some(base) = base {
+        source.base = base.clone();
+    }
+    let rules = Rules::new(&problem.editable, &problem.frozen).or_usage()?;
+    let workspace = GitWorkspace::open(source.clone(), rules).or_environment()?;
+    let files: Vec<&autores_domain::CodePath> =
+        autores_domain::Workspace::codebase(&workspace).keys().collect();
+    problems::check_globs(problem, &files).or_usage()?;
+
+    // Both may install or compute for a while, so not on a thread of the runtime.
+    let (home, requirements, words) =
+        (home.path().to_owned(), found.requirements()?, progress.clone());
+    let (problem, scale, from) = (problem.clone(), scale.to_owned(), source.clone());
+    tokio::task::spawn_blocking(move || {
+        let say = |text: &str| words.doing(text);
+        let environment =
+            environment::ensure(&home, requirements.as_deref(), &say).or_environment()?;
+        let prepared = data::ensure(&home, &problem, &scale, &from, &environment, &say)
+            .or_environment()?;
+        Ok(Ready { problem, source, workspace, environment, prepared, slots })
+    })
+    .await?
+}
+
+pub(crate) fn unknown_scale(problem: &Problem, scale: &str) -> anyhow::Error {
+    let known: Vec<&str> = problem.scales.keys().map(String::as_str).collect();
+    anyhow!("problem {} has no scale {scale:?}; it has {}", problem.name, known.join(", "))
+}
+
+/// The repository with a problem's code. A user's must be committed, except to go on with a run.
+fn code(home: &Home, found: &ProblemSource, resumed: bool) -> Result<Source, Failure> {
+    match found.code() {
+        problems::Code::Embedded(files) => {
+            let folder = builtin_repository(home, &found.problem.name);
+            workspace::materialise(files, &folder).or_environment()
+        }
+        problems::Code::Folder(folder) if resumed => {
+            let located = workspace::locate(folder).or_environment()?;
+            let base = Revision { commit: String::new(), tree: String::new(), lines: (0, 0) };
+            Ok(Source { repository: located.repository, prefix: located.prefix, base })
+        }
+        problems::Code::Folder(folder) => workspace::open_user(folder).or_usage(),
+    }
+}
+
+fn builtin_repository(home: &Home, problem: &str) -> PathBuf {
+    home.path().join("problems").join(problem).join("repository")
+}
+
+/// Where a run's branches are, and the folder of the code inside that repository.
+pub(crate) fn located(home: &Home, run: &Run) -> Result<(PathBuf, String), Failure> {
+    let builtin = builtin_repository(home, &run.problem.name);
+    if run.config.problem == run.problem.name && builtin.exists() {
+        return Ok((builtin, String::new()));
+    }
+    let found = problem(&run.config.problem)?;
+    match found.code() {
+        problems::Code::Embedded(_) => Ok((builtin, String::new())),
+        problems::Code::Folder(folder) => {
+            let located = workspace::locate(folder).or_environment()?;
+            Ok((located.repository, located.prefix))
+        }
+    }
+}
+
+/// Where a run's branches are.
+pub(crate) fn repository(home: &Home, run: &Run) -> Result<PathBuf, Failure> {
+    located(home, run).map(|(repository, _)| repository)
+}
+
+/// The backend that a run, or a check, executes on.
+pub(crate) fn backend(ready: &Ready, attempts: &Path) -> Result<LocalBackend, Failure> {
+    let shim = std::env::current_exe().context("cannot find this program's own file")?;
+    Ok(LocalBackend::new(LocalSetup {
+        attempts: attempts.to_owned(),
+        shim: vec![shim.into(), "shim".into()],
+        problem: ready.problem.clone(),
+        repository: ready.source.repository.clone(),
+        prefix: ready.source.prefix.clone(),
+        environment: ready.environment.clone(),
+        data: ready.prepared.clone(),
+        slots: ready.slots.clone(),
+    }))
+}
+
+/// The parts of a run.
+pub(crate) fn parts(
+    home: &Home,
+    run: &RunId,
+    config: &RunConfig,
+    found: &ProblemSource,
+    ready: &Ready,
+    store: Arc<Store>,
+) -> Result<Parts, Failure> {
+    let strategy = search::by_name(&config.strategy)
+        .ok_or_else(|| {
+            anyhow!("there is no strategy {:?}; there are {}", config.strategy, search::NAMES.join(", "))
+        })
+        .or_usage()?;
+    let catalogue = Arc::new(found.catalogue().or_usage()?);
+    if catalogue.is_empty() {
+        return Err(anyhow!(
+            "problem {} has no catalogue of techniques, so the catalogue ideator has nothing to propose",
+            ready.problem.name
+        ))
+        .or_usage();
+    }
+    Ok(Parts {
+        log: store,
+        strategy: strategy.into(),
+        ideator: Arc::new(CatalogueIdeator::new(catalogue.clone())),
+        implementer: Arc::new(CatalogueImplementer::new(catalogue)),
+        workspace: Arc::new(ready.workspace.clone()),
+        backend: Arc::new(backend(ready, &home.attempts(run))?),
+    })
+}
+
+/// The run that a log tells of.
+pub(crate) fn replay(run: &RunId, log: &[Recorded]) -> Result<Run, Failure> {
+    Run::replay(run, log)
+        .with_context(|| format!("the log of {run} cannot be read by this version"))
+        .map_err(Into::into)
+}
