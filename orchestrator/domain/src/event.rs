@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AttemptId, Brief, Experiment, ExperimentId, Fault, Idea, IdeaId, Limits, Measurement, Patch,
-    Problem, Revision, RunConfig, Slot, Usage, Verdict,
+    Problem, Revision, RunConfig, RunId, Slot, Usage, Verdict,
 };
 
 /// Why a run stopped before its end.
@@ -147,6 +147,31 @@ pub enum Event {
 }
 
 impl Event {
+    /// The run that the event's ids belong to; `None` where it has none.
+    pub fn run(&self) -> Option<&RunId> {
+        match self {
+            Self::RunCreated { .. }
+            | Self::RunOpened { .. }
+            | Self::RunPaused
+            | Self::RunUnpaused
+            | Self::RunStopped { .. }
+            | Self::RunFinished { .. }
+            | Self::RunFailed { .. }
+            | Self::BriefIssued { .. }
+            | Self::BriefFailed { .. } => None,
+            Self::BriefAnswered { ideas, .. } => ideas.first().map(|idea| &idea.id.run),
+            Self::IdeaPatched { idea, .. }
+            | Self::IdeaCommitted { idea, .. }
+            | Self::IdeaRejected { idea, .. } => Some(&idea.run),
+            Self::ExperimentQueued { experiment } => Some(&experiment.id.run),
+            Self::ExperimentCancelled { experiment, .. } => Some(&experiment.run),
+            Self::AttemptStarted { attempt, .. }
+            | Self::AttemptMeasured { attempt, .. }
+            | Self::AttemptFailed { attempt, .. }
+            | Self::AttemptLost { attempt, .. } => Some(&attempt.experiment.run),
+        }
+    }
+
     /// The word used in the store and in JSON.
     pub fn name(&self) -> &'static str {
         match self {

@@ -173,6 +173,9 @@ impl Run {
         if self.status.is_terminal() {
             return Err(Illegal::new(format!("a {} run", self.status.name()), event));
         }
+        if event.run().is_some_and(|run| *run != self.id) {
+            return Err(Illegal::new(format!("run {}", self.id), event));
+        }
         match event {
             Event::RunCreated { .. } => return Err(Illegal::new("an existing run", event)),
             Event::RunOpened { .. } | Event::RunUnpaused => self.status = Status::Running,

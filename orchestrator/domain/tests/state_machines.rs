@@ -1,5 +1,7 @@
 //! Whatever happens, in whatever order: what the states of a run, its ideas and its experiments promise.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod life;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -128,7 +128,7 @@ pub(crate) fn usage(detail: u8) -> Usage {
         wall_s: f64::from(detail) / 3.0,
         cpu_s: f64::from(detail) / 11.0,
         peak_memory_mb: 100.1,
-        peak_gpu_memory_mb: (detail % 2 == 0).then_some(7.7),
+        peak_gpu_memory_mb: detail.is_multiple_of(2).then_some(7.7),
     }
 }
 
@@ -203,7 +203,7 @@ pub(crate) fn possible(run: &Run, (kind, which, detail): Choice) -> Option<Event
         }),
         13 => {
             let attempt = running(run, which)?;
-            Some(if detail % 2 == 0 {
+            Some(if detail.is_multiple_of(2) {
                 Event::AttemptLost { attempt, fault: fault(FaultClass::Infra, detail) }
             } else {
                 let fault = fault(FaultClass::Crash, detail);

@@ -1,0 +1,6 @@
+//! Answers briefs.
+
+mod breed;
+mod catalogue;
+
+pub use catalogue::CatalogueIdeator;

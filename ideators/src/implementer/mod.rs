@@ -1,0 +1,5 @@
+//! Turns ideas into edits.
+
+mod catalogue;
+
+pub use catalogue::CatalogueImplementer;
