@@ -20,7 +20,9 @@ impl Home {
             None => etcetera::choose_base_strategy()
                 .map(|strategy| strategy.data_dir().join("autores"))
                 .map_err(|_| {
-                    anyhow!("no data directory is known, since HOME is not set; give one with --dir")
+                    anyhow!(
+                        "no data directory is known, since HOME is not set; give one with --dir"
+                    )
                 })
                 .or_environment()?,
         };
@@ -49,8 +51,13 @@ impl Home {
             .or_environment()
     }
 
+    /// The folder that holds a folder for each run.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.0.join("runs")
+    }
+
     /// The attempts of a run.
     pub(crate) fn attempts(&self, run: &RunId) -> PathBuf {
-        self.0.join("runs").join(run.as_str()).join("attempts")
+        self.runs().join(run.as_str()).join("attempts")
     }
 }

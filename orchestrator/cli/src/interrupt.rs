@@ -39,7 +39,9 @@ pub(crate) fn listen(
                 progress.say("ending the running jobs");
                 Request::StopNow(StopReason::Signal)
             } else {
-                progress.say("stopping once the running jobs have ended; once more (Ctrl-C) ends them now");
+                progress.say(
+                    "stopping once the running jobs have ended; once more (Ctrl-C) ends them now",
+                );
                 Request::Stop(StopReason::Signal)
             };
             asked = true;
@@ -64,7 +66,9 @@ async fn forward_requests(store: Arc<Store>, run: RunId, sender: mpsc::Sender<Re
         };
         for asked in pending {
             let request = match asked.request {
-                autores_results::Request::Stop { now: true } => Request::StopNow(StopReason::Request),
+                autores_results::Request::Stop { now: true } => {
+                    Request::StopNow(StopReason::Request)
+                }
                 autores_results::Request::Stop { now: false } => Request::Stop(StopReason::Request),
                 autores_results::Request::Pause => Request::Pause,
                 autores_results::Request::Unpause => Request::Unpause,

@@ -113,8 +113,8 @@ fn status(run: &Run) -> String {
     let best = best(run).map_or(String::new(), |(idea, metric)| {
         format!(", best so far i{} {} {metric:.4}", idea.number, run.problem.metric.name)
     });
-    let baseline = baseline_metric(run)
-        .map_or(String::new(), |metric| format!(" (baseline {metric:.4})"));
+    let baseline =
+        baseline_metric(run).map_or(String::new(), |metric| format!(" (baseline {metric:.4})"));
     format!("{running} running{best}{baseline}")
 }
 
@@ -187,12 +187,7 @@ fn measured(id: &ExperimentId, measurement: &Measurement, run: &Run) -> String {
         }
         _ => String::new(),
     };
-    format!(
-        "{} {} {:.4}{against}",
-        label(id, run),
-        run.problem.metric.name,
-        measurement.metric
-    )
+    format!("{} {} {:.4}{against}", label(id, run), run.problem.metric.name, measurement.metric)
 }
 
 fn label(id: &ExperimentId, run: &Run) -> String {

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use autores_domain::{
-    Comparison, Fault, IdeaId, Outcome, Purpose, Run, Status, Usage, stats,
-};
+use autores_domain::{Comparison, Fault, IdeaId, Outcome, Purpose, Run, Status, Usage, stats};
 use serde::Serialize;
 
 use crate::table::{self, duration, shorten};
@@ -193,7 +191,12 @@ impl Report {
         if measured.is_empty() {
             return Ok(());
         }
-        writeln!(out, "\nTried (one seed each; best {} of {})", SHOWN.min(measured.len()), measured.len())?;
+        writeln!(
+            out,
+            "\nTried (one seed each; best {} of {})",
+            SHOWN.min(measured.len()),
+            measured.len()
+        )?;
         for tried in measured.iter().take(SHOWN) {
             let (Some(metric), Some(gain)) = (tried.metric, tried.gain) else { continue };
             writeln!(
@@ -318,7 +321,16 @@ fn tried(run: &Run) -> Vec<Tried> {
 
 /// Rows of a run's experiments for `autores show`.
 pub(crate) fn experiments(run: &Run, idea: Option<&IdeaId>) -> comfy_table::Table {
-    let mut table = table::table(&["experiment", "idea", "purpose", "seed", "state", &run.problem.metric.name, "cpu", "wall"]);
+    let mut table = table::table(&[
+        "experiment",
+        "idea",
+        "purpose",
+        "seed",
+        "state",
+        &run.problem.metric.name,
+        "cpu",
+        "wall",
+    ]);
     for record in &run.experiments {
         let experiment = &record.experiment;
         if idea.is_some_and(|idea| *idea != experiment.idea) {
@@ -326,9 +338,11 @@ pub(crate) fn experiments(run: &Run, idea: Option<&IdeaId>) -> comfy_table::Tabl
         }
         use autores_domain::ExperimentState as State;
         let (state, metric, usage) = match &record.state {
-            State::Measured { measurement, .. } => {
-                ("measured".to_owned(), format!("{:.5}", measurement.metric), Some(&measurement.usage))
-            }
+            State::Measured { measurement, .. } => (
+                "measured".to_owned(),
+                format!("{:.5}", measurement.metric),
+                Some(&measurement.usage),
+            ),
             State::Failed { fault, usage, .. } => {
                 (format!("failed ({})", fault.class), String::new(), Some(usage))
             }

@@ -1,6 +1,6 @@
 //! The only place that names concrete types together.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -67,20 +67,22 @@ pub(crate) async fn prepare(
     }
     let rules = Rules::new(&problem.editable, &problem.frozen).or_usage()?;
     let workspace = GitWorkspace::open(source.clone(), rules).or_environment()?;
-    let files: Vec<&autores_domain::CodePath> =
-        autores_domain::Workspace::codebase(&workspace).keys().collect();
-    problems::check_globs(problem, &files).or_usage()?;
+    autores_templates::problem::check_globs(
+        problem,
+        autores_domain::Workspace::codebase(&workspace).keys(),
+    )
+    .or_usage()?;
 
     // Both may install or compute for a while, so not on a thread of the runtime.
     let (home, requirements, words) =
-        (home.path().to_owned(), found.requirements()?, progress.clone());
+        (home.path().to_owned(), found.requirements.clone(), progress.clone());
     let (problem, scale, from) = (problem.clone(), scale.to_owned(), source.clone());
     tokio::task::spawn_blocking(move || {
         let say = |text: &str| words.doing(text);
         let environment =
             environment::ensure(&home, requirements.as_deref(), &say).or_environment()?;
-        let prepared = data::ensure(&home, &problem, &scale, &from, &environment, &say)
-            .or_environment()?;
+        let prepared =
+            data::ensure(&home, &problem, &scale, &from, &environment, &say).or_environment()?;
         Ok(Ready { problem, source, workspace, environment, prepared, slots })
     })
     .await?
@@ -93,7 +95,7 @@ pub(crate) fn unknown_scale(problem: &Problem, scale: &str) -> anyhow::Error {
 
 /// The repository with a problem's code. A user's must be committed, except to go on with a run.
 fn code(home: &Home, found: &ProblemSource, resumed: bool) -> Result<Source, Failure> {
-    match found.code() {
+    match &found.code {
         problems::Code::Embedded(files) => {
             let folder = builtin_repository(home, &found.problem.name);
             workspace::materialise(files, &folder).or_environment()
@@ -118,7 +120,7 @@ pub(crate) fn located(home: &Home, run: &Run) -> Result<(PathBuf, String), Failu
         return Ok((builtin, String::new()));
     }
     let found = problem(&run.config.problem)?;
-    match found.code() {
+    match &found.code {
         problems::Code::Embedded(_) => Ok((builtin, String::new())),
         problems::Code::Folder(folder) => {
             let located = workspace::locate(folder).or_environment()?;
@@ -133,16 +135,18 @@ pub(crate) fn repository(home: &Home, run: &Run) -> Result<PathBuf, Failure> {
 }
 
 /// The backend that a run, or a check, executes on.
-pub(crate) fn backend(ready: &Ready, attempts: &Path) -> Result<LocalBackend, Failure> {
+pub(crate) fn backend(home: &Home, ready: &Ready) -> Result<LocalBackend, Failure> {
     let shim = std::env::current_exe().context("cannot find this program's own file")?;
     Ok(LocalBackend::new(LocalSetup {
-        attempts: attempts.to_owned(),
+        runs: home.runs(),
         shim: vec![shim.into(), "shim".into()],
         problem: ready.problem.clone(),
         repository: ready.source.repository.clone(),
         prefix: ready.source.prefix.clone(),
-        environment: ready.environment.clone(),
-        data: ready.prepared.clone(),
+        python: ready.environment.python.clone(),
+        environment: ready.environment.reads.clone(),
+        data: ready.prepared.folder.clone(),
+        hidden: ready.prepared.hidden.clone(),
         slots: ready.slots.clone(),
     }))
 }
@@ -150,7 +154,6 @@ pub(crate) fn backend(ready: &Ready, attempts: &Path) -> Result<LocalBackend, Fa
 /// The parts of a run.
 pub(crate) fn parts(
     home: &Home,
-    run: &RunId,
     config: &RunConfig,
     found: &ProblemSource,
     ready: &Ready,
@@ -158,10 +161,14 @@ pub(crate) fn parts(
 ) -> Result<Parts, Failure> {
     let strategy = search::by_name(&config.strategy)
         .ok_or_else(|| {
-            anyhow!("there is no strategy {:?}; there are {}", config.strategy, search::NAMES.join(", "))
+            anyhow!(
+                "there is no strategy {:?}; there are {}",
+                config.strategy,
+                search::NAMES.join(", ")
+            )
         })
         .or_usage()?;
-    let catalogue = Arc::new(found.catalogue().or_usage()?);
+    let catalogue = Arc::new(found.catalogue.clone());
     if catalogue.is_empty() {
         return Err(anyhow!(
             "problem {} has no catalogue of techniques, so the catalogue ideator has nothing to propose",
@@ -175,7 +182,7 @@ pub(crate) fn parts(
         ideator: Arc::new(CatalogueIdeator::new(catalogue.clone())),
         implementer: Arc::new(CatalogueImplementer::new(catalogue)),
         workspace: Arc::new(ready.workspace.clone()),
-        backend: Arc::new(backend(ready, &home.attempts(run))?),
+        backend: Arc::new(backend(home, ready)?),
     })
 }
 

@@ -39,7 +39,10 @@ fn a_library_is_used_only_where_it_is_owned() {
     ];
     for (package, uses) in dependencies() {
         for (library, owner) in owners {
-            assert!(!uses.contains(library) || package == owner, "{package} uses {library}, which is {owner}'s");
+            assert!(
+                !uses.contains(library) || package == owner,
+                "{package} uses {library}, which is {owner}'s"
+            );
         }
     }
 }

@@ -25,7 +25,8 @@ pub(crate) async fn run(home: &Home, options: IdeaOptions) -> Outcome {
     let repository = wiring::repository(home, &run)?;
     let diff = workspace::diff(&repository, &run.base.commit, &revision.commit)?;
     if options.json {
-        let shown = json!({ "idea": id, "base": run.base.commit, "commit": revision.commit, "diff": diff });
+        let shown =
+            json!({ "idea": id, "base": run.base.commit, "commit": revision.commit, "diff": diff });
         println!("{}", serde_json::to_string_pretty(&shown)?);
     } else {
         // `autores diff … | head` closes the pipe early; that is no failure.

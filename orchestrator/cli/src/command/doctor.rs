@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use autores_executor::{environment, gpu, sandbox};
+use autores_executor::{disk, environment, gpu, sandbox};
 use serde::Serialize;
 
 use crate::arguments::JsonOption;
@@ -28,10 +28,24 @@ struct Finding {
 }
 
 pub(crate) async fn run(home: &Home, options: JsonOption) -> Outcome {
-    let findings = vec![data_directory(home), disk(home), python(), uv(home), cores(), gpus(), sandboxing()];
+    let tools = environment::look(home.path());
+    let findings = vec![
+        data_directory(home),
+        free_space(home),
+        python(&tools),
+        uv(&tools),
+        cores(),
+        gpus(),
+        sandboxing(),
+    ];
     let usable = findings.iter().all(|finding| finding.grade != Grade::Missing);
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "usable": usable, "findings": findings }))?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(
+                &serde_json::json!({ "usable": usable, "findings": findings })
+            )?
+        );
     } else {
         for finding in &findings {
             let mark = match finding.grade {
@@ -63,7 +77,10 @@ fn data_directory(home: &Home) -> Finding {
         Err(error) => Finding {
             what,
             grade: Grade::Missing,
-            found: format!("cannot write to {}: {error}; give another folder with --dir", home.path().display()),
+            found: format!(
+                "cannot write to {}: {error}; give another folder with --dir",
+                home.path().display()
+            ),
         },
     }
 }
@@ -71,32 +88,37 @@ fn data_directory(home: &Home) -> Finding {
 /// A PyTorch environment with its package cache takes about this much.
 const NEEDED_GIB: f64 = 8.0;
 
-fn disk(home: &Home) -> Finding {
+fn free_space(home: &Home) -> Finding {
     let what = "disk";
     let existing = home.path().ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-    match autores_executor::disk::free_gib(existing) {
+    let free = disk::free_bytes(existing).map(|bytes| bytes as f64 / f64::from(1u32 << 30));
+    match free {
         Some(free) if free < NEEDED_GIB => Finding {
             what,
             grade: Grade::Warning,
-            found: format!("{free:.1} GiB free; a first run of a PyTorch problem needs about {NEEDED_GIB} GiB"),
+            found: format!(
+                "{free:.1} GiB free; a first run of a PyTorch problem needs about {NEEDED_GIB} GiB"
+            ),
         },
         Some(free) => Finding { what, grade: Grade::Ok, found: format!("{free:.1} GiB free") },
         None => Finding { what, grade: Grade::Warning, found: "free space is not known".into() },
     }
 }
 
-fn python() -> Finding {
+fn python(found: &environment::Found) -> Finding {
     let what = "python";
-    match environment::find_python() {
-        Ok(python) => Finding { what, grade: Grade::Ok, found: python },
+    match &found.python {
+        Ok((path, version)) => {
+            Finding { what, grade: Grade::Ok, found: format!("{version} at {}", path.display()) }
+        }
         Err(error) => Finding { what, grade: Grade::Missing, found: error.to_string() },
     }
 }
 
-fn uv(home: &Home) -> Finding {
-    let found = match environment::find_uv(home.path()) {
+fn uv(found: &environment::Found) -> Finding {
+    let found = match &found.uv {
         Some(path) => path.display().to_string(),
-        None => "not found; the first run installs it from PyPI into the data directory".into(),
+        None => "none; the first run installs it from PyPI into the data directory".into(),
     };
     Finding { what: "uv", grade: Grade::Ok, found }
 }
@@ -113,7 +135,9 @@ fn cores() -> Finding {
 fn gpus() -> Finding {
     let what = "gpus";
     match gpu::list() {
-        Ok(gpus) if gpus.is_empty() => Finding { what, grade: Grade::Ok, found: "none; experiments run on the CPU".into() },
+        Ok(gpus) if gpus.is_empty() => {
+            Finding { what, grade: Grade::Ok, found: "none; experiments run on the CPU".into() }
+        }
         Ok(gpus) => {
             let names: Vec<String> = gpus
                 .iter()
@@ -121,19 +145,23 @@ fn gpus() -> Finding {
                 .collect();
             Finding { what, grade: Grade::Ok, found: names.join(", ") }
         }
-        Err(error) => Finding { what, grade: Grade::Ok, found: format!("none usable ({error}); experiments run on the CPU") },
+        Err(error) => Finding {
+            what,
+            grade: Grade::Ok,
+            found: format!("none usable ({error}); experiments run on the CPU"),
+        },
     }
 }
 
 fn sandboxing() -> Finding {
-    let support = sandbox::support();
     let what = "sandbox";
-    match support.missing() {
-        missing if missing.is_empty() => Finding { what, grade: Grade::Ok, found: support.to_string() },
-        missing => Finding {
+    let gaps = sandbox::support().gaps();
+    match gaps.is_empty() {
+        true => Finding {
             what,
-            grade: Grade::Warning,
-            found: format!("{support}; experiments are not kept from: {}", missing.join(", ")),
+            grade: Grade::Ok,
+            found: "files, signals and sockets are restricted".into(),
         },
+        false => Finding { what, grade: Grade::Warning, found: gaps.join("; ") },
     }
 }

@@ -16,10 +16,23 @@ pub(crate) async fn run(home: &Home, options: ListOptions) -> Outcome {
         return Ok(Exit::Done);
     }
     if runs.is_empty() {
-        println!("no runs in {}; start one with `autores run --problem pretrain`", home.path().display());
+        println!(
+            "no runs in {}; start one with `autores run --problem pretrain`",
+            home.path().display()
+        );
         return Ok(Exit::Done);
     }
-    let mut rows = table::table(&["run", "problem", "scale", "status", "ideas", "measured", "failed", "best reward", "started (UTC)"]);
+    let mut rows = table::table(&[
+        "run",
+        "problem",
+        "scale",
+        "status",
+        "ideas",
+        "measured",
+        "failed",
+        "best reward",
+        "started (UTC)",
+    ]);
     for run in runs {
         rows.add_row([
             run.id.to_string(),

@@ -17,7 +17,9 @@ pub(crate) async fn run(home: &Home, options: LogsOptions) -> Outcome {
     let run = load(home, &id.run).await?;
     let record = run
         .experiment(&id)
-        .ok_or_else(|| anyhow!("run {} has experiments e1 to e{}, so no {id}", run.id, run.experiments.len()))
+        .ok_or_else(|| {
+            anyhow!("run {} has experiments e1 to e{}, so no {id}", run.id, run.experiments.len())
+        })
         .or_usage()?;
     let number = match &record.state {
         ExperimentState::Queued { attempts, .. } => *attempts,
@@ -65,7 +67,11 @@ fn print_from(path: &Path, offset: u64) -> Result<u64, Failure> {
     let mut file = match std::fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(offset),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())).or_environment(),
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("cannot read {}", path.display()))
+                .or_environment();
+        }
     };
     // The file is rewritten shorter where its middle is left out.
     let offset = offset.min(file.metadata()?.len());

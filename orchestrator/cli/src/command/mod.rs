@@ -60,6 +60,8 @@ async fn unknown_run(home: &Home, run: &RunId) -> Failure {
 pub(crate) fn idea<'a>(run: &'a Run, id: &IdeaId) -> Result<&'a IdeaRecord, Failure> {
     run.ideas
         .get(id.number as usize)
-        .ok_or_else(|| anyhow!("run {} has ideas i0 to i{}, so no {id}", run.id, run.ideas.len() - 1))
+        .ok_or_else(|| {
+            anyhow!("run {} has ideas i0 to i{}, so no {id}", run.id, run.ideas.len() - 1)
+        })
         .or_usage()
 }

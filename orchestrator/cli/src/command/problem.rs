@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use autores_domain::{
-    AttemptId, Backend, ExperimentId, Fault, FaultClass, Job, Limits, RunId, stats,
+    AttemptId, Backend, ExperimentId, Fault, FaultClass, Job, Limits, Problem, RunId, stats,
 };
 use autores_executor::workspace;
 use autores_templates::problems;
@@ -28,7 +28,10 @@ pub(crate) async fn run(home: &Home, action: ProblemAction) -> Outcome {
 }
 
 fn list(options: &JsonOption) -> Outcome {
-    let known = problems::list();
+    let known: Vec<Problem> = problems::list()
+        .into_iter()
+        .map(|name| problems::find(name).map(|found| found.problem))
+        .collect::<Result<_, _>>()?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&known)?);
         return Ok(Exit::Done);
@@ -123,7 +126,7 @@ async fn measure(
 ) -> Result<Vec<f64>, Failure> {
     let id: RunId = format!("check-{}", std::process::id()).parse().or_usage()?;
     let attempts = home.attempts(&id);
-    let backend = wiring::backend(ready, &attempts)?;
+    let backend = wiring::backend(home, ready)?;
     let slots = backend.slots();
     let mut values = Vec::new();
     let numbered: Vec<(u32, u64)> = (1..).zip(SEEDS).collect();

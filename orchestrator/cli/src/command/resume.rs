@@ -4,8 +4,8 @@ use autores_domain::RunId;
 use autores_results::lock;
 
 use crate::arguments::ResumeOptions;
-use crate::command::run::{owner, tell, work};
 use crate::command::load;
+use crate::command::run::{owner, tell, work};
 use crate::exit::{OrExit, Outcome};
 use crate::home::Home;
 use crate::progress::Progress;
@@ -26,12 +26,22 @@ pub(crate) async fn run(home: &Home, options: ResumeOptions) -> Outcome {
         store.take_requests(&id, last.id).await?;
     }
     let progress = Progress::new(options.json);
-    progress.say(&format!("going on with {id}: {} running, {} experiments so far", run.running().count(), run.experiments.len()));
+    progress.say(&format!(
+        "going on with {id}: {} running, {} experiments so far",
+        run.running().count(),
+        run.experiments.len()
+    ));
     let found = wiring::problem(&run.config.problem)?;
     let ready = wiring::prepare(
-        home, &found, &run.problem, &run.config.scale, run.config.slots, Some(&run.base), &progress,
+        home,
+        &found,
+        &run.problem,
+        &run.config.scale,
+        run.config.slots,
+        Some(&run.base),
+        &progress,
     )
     .await?;
-    let parts = wiring::parts(home, &id, &run.config, &found, &ready, store.clone())?;
+    let parts = wiring::parts(home, &run.config, &found, &ready, store.clone())?;
     work(home, run, parts, store, progress, options.json).await
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use autores_domain::{Event, EventLog, Problem, Run, RunConfig, RunId, Status, StopReason};
+use autores_domain::{Event, Problem, Run, RunConfig, RunId, Status, StopReason};
 use autores_engine::{Parts, drive};
 use autores_results::{Store, lock};
+use autores_templates::problems;
 
 use crate::arguments::RunOptions;
 use crate::exit::{Exit, Failure, OrExit, Outcome};
@@ -23,24 +24,25 @@ const LOOK_AHEAD: u32 = 1;
 
 pub(crate) async fn run(home: &Home, options: RunOptions) -> Outcome {
     let found = wiring::problem(&options.problem)?;
-    let config = configure(&options, &found.problem, found.reference())?;
+    let config = configure(&options, &found.problem, reference(&options.problem)?)?;
     let store = wiring::store(home).await?;
     let name = match &options.name {
         Some(name) => name.parse().or_usage()?,
         None => free_name(&store, &found.problem.name).await?,
     };
     if store.reader().run(&name).await?.is_some() {
-        return Err(anyhow!("there is a run {name} already; `autores resume {name}` goes on with it"))
-            .or_usage();
+        return Err(anyhow!(
+            "there is a run {name} already; `autores resume {name}` goes on with it"
+        ))
+        .or_usage();
     }
     let _lock = lock::acquire(home.path(), &name, &owner()).or_environment()?;
     let progress = Progress::new(options.json);
     progress.say(&format!("run {name}: {} at scale {}", found.problem.name, config.scale));
-    let ready = wiring::prepare(
-        home, &found, &found.problem, &config.scale, config.slots, None, &progress,
-    )
-    .await?;
-    let parts = wiring::parts(home, &name, &config, &found, &ready, store.clone())?;
+    let ready =
+        wiring::prepare(home, &found, &found.problem, &config.scale, config.slots, None, &progress)
+            .await?;
+    let parts = wiring::parts(home, &config, &found, &ready, store.clone())?;
     let created = Event::RunCreated {
         config,
         problem: Box::new(ready.problem.clone()),
@@ -107,7 +109,8 @@ fn configure(
         .ok_or_else(|| wiring::unknown_scale(problem, &scale_name))
         .or_usage()?;
     if options.backend != "local" {
-        return Err(anyhow!("there is no backend {:?}; there is local", options.backend)).or_usage();
+        return Err(anyhow!("there is no backend {:?}; there is local", options.backend))
+            .or_usage();
     }
     if !["auto", "catalogue"].contains(&options.ideator.as_str()) {
         return Err(anyhow!("there is no ideator {:?}; there is catalogue", options.ideator))
@@ -140,6 +143,19 @@ async fn free_name(store: &Store, problem: &str) -> Result<RunId, Failure> {
         .take(runs.len() + 1)
         .find(|name| !taken(name))
         .ok_or_else(|| anyhow!("{problem:?} gives no run name; choose one with --name"))
+        .or_usage()
+}
+
+/// How the run remembers its problem: a built-in one by name, a user's by the absolute path of its folder.
+fn reference(given: &str) -> Result<String, Failure> {
+    if problems::list().contains(&given) {
+        return Ok(given.to_owned());
+    }
+    let folder = std::path::absolute(given)?;
+    folder
+        .to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| anyhow!("the path {} is not valid Unicode", folder.display()))
         .or_usage()
 }
 

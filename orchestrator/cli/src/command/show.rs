@@ -48,7 +48,8 @@ fn show_idea(run: &Run, id: &IdeaId, json: bool) -> Outcome {
             .experiments_of(id)
             .map(|record| json!({ "experiment": record.experiment, "state": record.state }))
             .collect();
-        let shown = json!({ "idea": record.idea, "state": record.state, "experiments": experiments });
+        let shown =
+            json!({ "idea": record.idea, "state": record.state, "experiments": experiments });
         println!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(Exit::Done);
     }
@@ -66,10 +67,15 @@ fn show_idea(run: &Run, id: &IdeaId, json: bool) -> Outcome {
         println!("Parents     {}", parents.join(", "));
     }
     match &record.state {
-        IdeaState::Proposed | IdeaState::Patched { .. } => println!("State       {}", record.state.name()),
+        IdeaState::Proposed | IdeaState::Patched { .. } => {
+            println!("State       {}", record.state.name())
+        }
         IdeaState::Ready { revision } => {
             println!("Branch      {}", shown.id.branch());
-            println!("Commit      {} (+{} −{} lines)", revision.commit, revision.lines.0, revision.lines.1);
+            println!(
+                "Commit      {} (+{} −{} lines)",
+                revision.commit, revision.lines.0, revision.lines.1
+            );
         }
         IdeaState::Rejected { fault } => println!("Rejected    {fault}"),
     }
@@ -81,7 +87,9 @@ fn show_idea(run: &Run, id: &IdeaId, json: bool) -> Outcome {
 fn show_experiment(home: &Home, run: &Run, id: &ExperimentId, json: bool) -> Outcome {
     let record = run
         .experiment(id)
-        .ok_or_else(|| anyhow!("run {} has experiments e1 to e{}, so no {id}", run.id, run.experiments.len()))
+        .ok_or_else(|| {
+            anyhow!("run {} has experiments e1 to e{}, so no {id}", run.id, run.experiments.len())
+        })
         .or_usage()?;
     if json {
         let shown = json!({ "experiment": record.experiment, "state": record.state });

@@ -13,11 +13,8 @@ use crate::home::Home;
 use crate::wiring;
 
 pub(crate) async fn stop(home: &Home, options: StopOptions) -> Outcome {
-    let what = if options.now {
-        "is ending its jobs"
-    } else {
-        "stops once its running jobs have ended"
-    };
+    let what =
+        if options.now { "is ending its jobs" } else { "stops once its running jobs have ended" };
     request(home, &options.run, Request::Stop { now: options.now }, what).await
 }
 

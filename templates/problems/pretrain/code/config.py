@@ -10,16 +10,16 @@ class Config:
     # Model
     vocabulary: int = 256
     layers: int = 2
-    width: int = 96
+    width: int = 64
     heads: int = 4
-    context: int = 64  # tokens in a window
+    context: int = 32  # tokens in a window
     mlp_ratio: float = 4.0  # hidden width of the MLP over the model's
-    init_std: float = 0.02
+    init_std: float = 0.1
 
     # Batch
-    batch: int = 16  # windows in an optimizer step, over all processes
+    batch: int = 8  # windows in an optimizer step, over all processes
     accumulate: int = 1  # forward and backward passes a process makes for a step
-    dtype: str = "float32"  # of the matrix products in training
+    bfloat16: bool = False  # matrix products of training in bfloat16
 
     # Optimizer
     learning_rate: float = 4e-3
@@ -41,8 +41,9 @@ def gpu1() -> Config:
         width=384,
         heads=6,
         context=512,
+        init_std=0.02,
         batch=64,
-        dtype="bfloat16",
+        bfloat16=True,
         learning_rate=1.5e-3,
     )
 
@@ -55,9 +56,10 @@ def h100x8() -> Config:
         width=768,
         heads=12,
         context=1_024,
+        init_std=0.02,
         batch=512,
         accumulate=2,
-        dtype="bfloat16",
+        bfloat16=True,
         learning_rate=1e-3,
     )
 

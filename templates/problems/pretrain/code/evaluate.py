@@ -21,23 +21,23 @@ import sys
 # A branch may add a file named like a module that the scorer imports; such a file must lose.
 sys.path.append(sys.path.pop(0))
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import os  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from pathlib import Path  # noqa: E402
+import argparse
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np  # noqa: E402
+import numpy as np
+from server import Server, ServerError
 
-import scale as scales  # noqa: E402
-from server import Server, ServerError  # noqa: E402
+import scale as scales
 
 WINDOW_ORDER = 0
 """Seed of the order in which windows are scored. Fixed, so that the loss is the same every time;
 shuffled, so that a model cannot carry one window's text into the next."""
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818
     """No score; carries the exit code."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -94,7 +94,7 @@ def perturb(windows: np.ndarray, checks: Checks, vocabulary: int) -> np.ndarray:
 
 
 def score_all(server: Server, windows: np.ndarray, checks: Checks, batch: int):
-    """Log-probabilities [W, T] of the windows' tokens, and distributions [R, K, V] at the checks."""
+    """Log-probabilities [W, T] of the tokens, and distributions [R, K, V] at the checks."""
     order = np.random.default_rng(WINDOW_ORDER).permutation(len(windows))
     scores = np.empty((len(windows), windows.shape[1] - 1), dtype=np.float32)
     seen = np.empty((*checks.places.shape, server.vocabulary), dtype=np.float32)

@@ -32,6 +32,9 @@ def settle(scale: Scale, local_rank: int = 0) -> torch.device:
     """Set threads and determinism for this process; returns its device."""
     torch.set_num_threads(scale.threads)
     torch.set_flush_denormal(True)
+    if scale.device == "cpu" and scale.threads == 1:
+        # One thread has one order of summation; torch's switch would only add a second of imports.
+        return torch.device("cpu")
     torch.use_deterministic_algorithms(scale.deterministic)
     if scale.device == "cpu":
         return torch.device("cpu")

@@ -2,7 +2,6 @@
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -46,7 +45,7 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, C] -> [B, T, C]"""
         inner = self.expand(x)
-        inner = F.gelu(inner, approximate="tanh")
+        inner = F.gelu(inner)
         return self.output(inner)
 
 
@@ -62,8 +61,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, C] -> [B, T, C]"""
-        x = x + self.attention(self.attention_norm(x))
-        x = x + self.mlp(self.mlp_norm(x))
+        attended = self.attention(self.attention_norm(x))
+        x = x + attended
+        fed = self.mlp(self.mlp_norm(x))
+        x = x + fed
         return x
 
 
@@ -83,9 +84,8 @@ class GPT(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """[B, T] token ids -> [B, T, V] logits of each next token; T is at most the context."""
-        where = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.tokens(tokens)
-        x = x + self.positions(where)
+        x = x + self.positions.weight[: tokens.shape[1]]
         for block in self.blocks:
             x = block(x)
         x = self.norm(x)

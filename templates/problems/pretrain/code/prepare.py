@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import stdlib
 
 import scale as scales
-import stdlib
 
 SHARDS_VARIABLE = "PRETRAIN_TOKENS"
 SHARD_MAGIC = 20240520
@@ -53,7 +53,8 @@ def from_shards(scale: scales.Scale, train: Path, validation: Path) -> list[Path
     training = sorted(Path(folder).resolve().glob("*train*.bin"))
     if not held_out or not training:
         raise DataError(
-            f"{folder} has {len(training)} training and {len(held_out)} validation shards. {explain}"
+            f"{folder} has {len(training)} shards for training and {len(held_out)} for validation."
+            f" {explain}"
         )
     tokens = np.concatenate([read_shard(path) for path in held_out])[: scale.evaluation.tokens + 1]
     if len(tokens) <= scale.evaluation.tokens:

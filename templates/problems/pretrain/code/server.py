@@ -3,7 +3,9 @@
 import subprocess
 import threading
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -27,6 +29,9 @@ class Server:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+        self._in = cast(BinaryIO, self._process.stdin)
+        self._out = cast(BinaryIO, self._process.stdout)
+        self._err = cast(BinaryIO, self._process.stderr)
         self._lines: deque[bytes] = deque(maxlen=LAST_LINES)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -44,6 +49,8 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         self._alarm.cancel()
+        with suppress(OSError):
+            self._in.close()  # reaches the server also where a prefix stands between
         self._process.kill()
         self._process.wait()
 
@@ -71,17 +78,11 @@ class Server:
         return self._ask(wire.SPOT, table, (len(places), self.vocabulary))
 
     def _ask(self, kind: bytes, table: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        assert self._process.stdin is not None
         try:
-            wire.send_request(self._process.stdin, kind, table)
+            wire.send_request(self._in, kind, table)
             return wire.receive_floats(self._out, shape)
         except (wire.WireError, OSError) as error:
             raise self._broken(error) from error
-
-    @property
-    def _out(self):
-        assert self._process.stdout is not None
-        return self._process.stdout
 
     def _broken(self, cause: Exception) -> ServerError:
         if self._late:
@@ -92,8 +93,7 @@ class Server:
         return ServerError(f"the model server failed ({cause}):\n{lines}")
 
     def _listen(self) -> None:
-        assert self._process.stderr is not None
-        while line := self._process.stderr.readline(LINE_BYTES):
+        while line := self._err.readline(LINE_BYTES):
             self._lines.append(line.rstrip())
 
     def _expire(self) -> None:

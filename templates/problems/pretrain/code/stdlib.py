@@ -91,9 +91,7 @@ def held_out_files() -> list[Path]:
     for folder in library_folders():
         for name in HELD_OUT:
             path = folder / name
-            if path.is_dir():
-                found.add(path)
-            elif path.is_file():
+            if path.is_dir() or path.is_file():
                 found.add(path)
             found.update((folder / "__pycache__").glob(f"{path.stem}.*.pyc"))
     return sorted(found)

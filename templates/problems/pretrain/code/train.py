@@ -23,7 +23,7 @@ def train(job: Job) -> None:
     trained = DistributedDataParallel(model) if job.world_size > 1 else model
     optimizers = build_optimizers(model, config)
     loader = Loader(job.data, seed=job.seed, rank=job.rank, device=job.device)
-    autocast = torch.autocast(job.device.type, dtype=getattr(torch, config.dtype))
+    autocast = torch.autocast(job.device.type, torch.bfloat16, enabled=config.bfloat16)
     tokens = 0
 
     while not job.meter.exhausted:
@@ -38,7 +38,7 @@ def train(job: Job) -> None:
             for part in range(config.accumulate):
                 last = part == config.accumulate - 1
                 inputs, targets = loader.draw(windows, context)
-                with autocast if config.dtype != "float32" else nullcontext():
+                with autocast:
                     logits = trained(inputs)
                     loss = loss_of(logits, targets) / config.accumulate
                 with nullcontext() if last else unsynchronised(trained):
@@ -59,7 +59,8 @@ def train(job: Job) -> None:
 def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean nats per token of [B, T, V] logits for [B, T] targets."""
     flat = logits.flatten(0, 1).float()
-    return F.cross_entropy(flat, targets.flatten())
+    loss = F.cross_entropy(flat, targets.flatten())
+    return loss
 
 
 def set_rates(optimizers: list[torch.optim.Optimizer], rate: float) -> None:

@@ -1,0 +1,3 @@
+//! Where experiments run.
+
+pub mod local;

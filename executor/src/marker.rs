@@ -1,0 +1,41 @@
+//! Folders that are made once: a lock while they are made, and a marker, written last, once they are complete.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What a complete folder's marker says; `None` if the folder is not complete.
+pub(crate) fn read<T: DeserializeOwned>(marker: &Path) -> Option<T> {
+    let text = fs::read(marker).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// Marks a folder as complete; the marker appears whole or not at all.
+pub(crate) fn write<T: Serialize>(marker: &Path, content: &T) -> io::Result<()> {
+    let partial = marker.with_extension(format!("{}.partial", std::process::id()));
+    let mut file = File::create(&partial)?;
+    file.write_all(&serde_json::to_vec_pretty(content)?)?;
+    file.sync_all()?;
+    fs::rename(&partial, marker)
+}
+
+/// Waits until no other process makes the folder. The lock lasts as long as the file, or a child's copy of it, is open.
+pub(crate) fn lock(path: &Path, progress: &dyn Fn(&str)) -> io::Result<File> {
+    let file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            progress("another process is preparing the same; waiting for it");
+            file.lock().map(|()| file)
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// The first 16 hexadecimal digits of a hash, enough to name a folder.
+pub(crate) fn short_hex(hash: &[u8]) -> String {
+    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,26 @@
+"""Makes the points, the same each time: OUT/train, OUT/validation, and OUT/hidden.txt."""
+
+import argparse
+import json
+import math
+import random
+from pathlib import Path
+
+
+def points(rng: random.Random, count: int) -> list[list[float]]:
+    xs = [rng.uniform(-1.0, 1.0) for _ in range(count)]
+    return [[x, math.sin(3 * x) + 0.5 * math.cos(7 * x) + rng.gauss(0.0, 0.1)] for x in xs]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True, type=Path)
+    out = parser.parse_args().out.resolve()
+    for name, seed in (("train", 1), ("validation", 2)):
+        (out / name).mkdir(parents=True, exist_ok=True)
+        (out / name / "points.json").write_text(json.dumps(points(random.Random(seed), 100)))
+    (out / "hidden.txt").write_text(f"{out / 'validation'}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+//! Every built-in problem is well formed, and a new one works from the start.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use autores_domain::{CodePath, Codebase, Patch};
+use autores_templates::problem::{self, GlobsError};
+use autores_templates::problems::{self, Code, ProblemError, ProblemSource};
+
+/// Every technique applies to the code as it is, with every value of each knob, and changes editable files only.
+fn check_catalogue(source: &ProblemSource, code: &Codebase) {
+    for technique in source.catalogue.iter() {
+        let settings = technique.knobs.iter().flat_map(|knob| {
+            knob.values.iter().map(|value| BTreeMap::from([(knob.name.clone(), value.clone())]))
+        });
+        for knobs in settings.chain([BTreeMap::new()]) {
+            let edits = technique.edits(&knobs).unwrap();
+            let changed = Patch { edits }.apply(code);
+            let changed =
+                changed.unwrap_or_else(|error| panic!("{} {knobs:?}: {error}", technique.name));
+            let frozen = autores_domain::Problem {
+                frozen: changed.keys().map(ToString::to_string).collect(),
+                ..source.problem.clone()
+            };
+            // Each changed file is reachable by an editable glob.
+            for glob in &frozen.frozen {
+                let one = autores_domain::Problem { frozen: vec![glob.clone()], ..frozen.clone() };
+                let reached = problem::check_globs(&one, changed.keys());
+                assert!(
+                    matches!(reached, Err(GlobsError::Reachable { .. })),
+                    "{}: {glob}",
+                    technique.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_built_in_problem_is_well_formed() {
+    for name in problems::list() {
+        let source = problems::find(name).unwrap();
+        assert_eq!(source.problem.name, name);
+        let Code::Embedded(code) = &source.code else { panic!("{name} is not embedded") };
+        problem::check_globs(&source.problem, code.keys()).unwrap();
+        assert_eq!(source.requirements.is_some(), source.problem.requirements.is_some());
+        assert!(code.keys().all(|path| !path.as_str().contains("__pycache__")));
+        // What is neither editable nor named as frozen was forgotten.
+        for path in code.keys() {
+            let one = autores_domain::Problem {
+                frozen: vec![path.to_string()],
+                ..source.problem.clone()
+            };
+            let editable = problem::check_globs(&one, [path]).is_err();
+            let frozen = source.problem.frozen.iter().any(|glob| {
+                glob == path.as_str()
+                    || glob.strip_suffix("**").is_some_and(|f| path.as_str().starts_with(f))
+            });
+            assert!(editable != frozen, "{path} of {name} is neither editable nor frozen, or both");
+        }
+        check_catalogue(&source, code);
+    }
+}
+
+#[test]
+fn an_unknown_problem_is_answered_with_the_nearest() {
+    let error = problems::find("pretrian").unwrap_err().to_string();
+    assert!(
+        error.starts_with(
+            "there is no problem \"pretrian\"; did you mean pretrain?; built in are pretrain;"
+        ),
+        "{error}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let find = || problems::find(folder.path().to_str().unwrap());
+    assert!(matches!(find(), Err(ProblemError::NotAProblem { missing: "problem.yaml", .. })));
+    fs::write(folder.path().join("problem.yaml"), "name: a\n").unwrap();
+    assert!(matches!(find(), Err(ProblemError::NotAProblem { missing: "code/", .. })));
+    fs::create_dir(folder.path().join("code")).unwrap();
+    let error = find().unwrap_err().to_string();
+    assert!(error.contains("problem.yaml:1:1: key \"title\" is missing"), "{error}");
+}
+
+fn read(folder: &Path) -> Codebase {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| path.is_file())
+        .map(|path| {
+            let name: CodePath = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn a_new_problem_is_well_formed() {
+    let folder = tempfile::tempdir().unwrap();
+    problems::skeleton("my-curve", folder.path()).unwrap();
+    let source = problems::find(folder.path().to_str().unwrap()).unwrap();
+    assert_eq!(source.problem.name, "my-curve");
+    let code = read(&folder.path().join("code"));
+    problem::check_globs(&source.problem, code.keys()).unwrap();
+    assert_eq!(source.catalogue.len(), 4);
+    check_catalogue(&source, &code);
+    let readme = fs::read_to_string(folder.path().join("README.md")).unwrap();
+    assert!(readme.starts_with("# my-curve\n"));
+    assert!(matches!(
+        problems::skeleton("other", folder.path()),
+        Err(ProblemError::NotEmpty { .. })
+    ));
+    let file = folder.path().join("problem.yaml");
+    assert!(problems::find(file.to_str().unwrap()).is_ok());
+}
+
+#[test]
+fn a_new_problem_with_a_bad_name_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = problems::skeleton("../up", &folder.path().join("new")).unwrap_err().to_string();
+    assert!(error.contains("\"../up\" is not a problem's name"), "{error}");
+    assert!(!folder.path().join("new").exists());
+}
+
+/// Runs the commands of a problem as they stand there, in the code with this technique.
+fn loss(source: &ProblemSource, folder: &Path, seed: u64) -> f64 {
+    let at = |name: &str| {
+        let path = folder.join(name);
+        fs::create_dir_all(&path).unwrap();
+        path.display().to_string()
+    };
+    let (data, work, out) = (at("data"), at("work"), at("out"));
+    let commands =
+        source.problem.prepare.iter().chain(source.problem.stages.iter().map(|s| &s.command));
+    for command in commands {
+        let fill = |word: &String| {
+            word.replace("{python}", "python3")
+                .replace("{launcher}", "python3")
+                .replace("{seed}", &seed.to_string())
+                .replace("{data}", &data)
+                .replace("{work}", &work)
+                .replace("{out}", &out)
+        };
+        let words: Vec<String> = command.iter().map(fill).collect();
+        let ran = Command::new(&words[0])
+            .args(&words[1..])
+            .current_dir(folder.join("code"))
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+    let result = fs::read_to_string(folder.join("out/result.json")).unwrap();
+    let result: BTreeMap<String, f64> = serde_json::from_str(&result).unwrap();
+    result[&source.problem.metric.name]
+}
+
+#[test]
+fn a_new_problem_measures_and_its_techniques_can_help() {
+    let folder = tempfile::tempdir().unwrap();
+    problems::skeleton("my-curve", folder.path()).unwrap();
+    let source = problems::find(folder.path().to_str().unwrap()).unwrap();
+    let mean =
+        || [1, 2, 3].map(|seed| loss(&source, folder.path(), seed)).iter().sum::<f64>() / 3.0;
+    let baseline = mean();
+    assert_eq!(mean().to_bits(), baseline.to_bits());
+    let code = read(&folder.path().join("code"));
+    let mut edits = Vec::new();
+    for name in ["annealed_step", "few_coordinates"] {
+        edits.extend(source.catalogue.get(name).unwrap().edits(&BTreeMap::new()).unwrap());
+    }
+    for (path, text) in (Patch { edits }).apply(&code).unwrap() {
+        fs::write(folder.path().join("code").join(path.as_str()), text.unwrap()).unwrap();
+    }
+    let better = mean();
+    assert!(better < baseline, "{better} is not below {baseline}");
+}
