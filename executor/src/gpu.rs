@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 /// Overrides the path of the driver's library.
 pub const LIBRARY_VARIABLE: &str = "AUTORES_NVML_LIBRARY";
 
+/// With this the user says which GPUs may be used.
+const VISIBLE_VARIABLE: &str = "CUDA_VISIBLE_DEVICES";
+
+/// The name that a driver installs comes first; the other belongs to its developer's package.
+const LIBRARIES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
+
 const MIB: f64 = 1_048_576.0;
 
 /// A GPU.
@@ -45,7 +51,7 @@ pub struct GpuSample {
 #[error("cannot ask the NVIDIA driver about its GPUs: {0}; `nvidia-smi` should tell more")]
 pub struct GpuError(#[from] NvmlError);
 
-/// The GPUs of this machine; none where there is no NVIDIA driver.
+/// The GPUs of this machine that `CUDA_VISIBLE_DEVICES` does not exclude; none where there is no NVIDIA driver.
 ///
 /// # Errors
 /// If there is a driver that does not answer.
@@ -63,21 +69,37 @@ pub fn list() -> Result<Vec<Gpu>, GpuError> {
             driver: driver.clone(),
         });
     }
-    Ok(gpus)
+    Ok(match std::env::var(VISIBLE_VARIABLE) {
+        Ok(names) => visible(gpus, &names),
+        Err(_) => gpus,
+    })
+}
+
+/// Those that are named, by index or by the beginning of their id. As CUDA has it, the first unknown name ends
+/// the list, and an empty list hides all.
+fn visible(gpus: Vec<Gpu>, names: &str) -> Vec<Gpu> {
+    let find = |name: &str| {
+        gpus.iter().find(|gpu| {
+            gpu.index.to_string() == name || (!name.is_empty() && gpu.uuid.starts_with(name))
+        })
+    };
+    names.split(',').map_while(|name| find(name.trim())).cloned().collect()
 }
 
 fn open() -> Result<Option<Nvml>, NvmlError> {
-    let path = std::env::var_os(LIBRARY_VARIABLE);
-    let opened = match &path {
-        Some(path) => Nvml::builder().lib_path(path).init(),
-        None => Nvml::init(),
-    };
-    match opened {
-        Ok(nvml) => Ok(Some(nvml)),
-        Err(NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound) if path.is_none() => Ok(None),
-        Err(NvmlError::DriverNotLoaded) => Ok(None),
-        Err(error) => Err(error),
+    if let Some(path) = std::env::var_os(LIBRARY_VARIABLE) {
+        return Nvml::builder().lib_path(&path).init().map(Some);
     }
+    for library in LIBRARIES {
+        match Nvml::builder().lib_path(library.as_ref()).init() {
+            Ok(nvml) => return Ok(Some(nvml)),
+            Err(NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound) => {}
+            // The library outlives the driver, for example in a container without a GPU.
+            Err(NvmlError::DriverNotLoaded) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Looks at some GPUs now and then.
@@ -110,5 +132,39 @@ impl Monitor {
             }
         };
         self.indices.iter().map(sample).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(names: &str, expected: &[u32]) {
+        let gpu = |index| Gpu {
+            index,
+            name: "H100".into(),
+            memory_mb: 81_559,
+            uuid: format!("GPU-{index}0ab"),
+            driver: "570".into(),
+        };
+        let found = visible((0..3).map(gpu).collect(), names);
+        assert_eq!(found.iter().map(|gpu| gpu.index).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_users_choice_of_gpus_is_kept() {
+        check("0,2", &[0, 2]);
+        check("2, 1", &[2, 1]);
+        check("GPU-1", &[1]);
+        check("", &[]);
+        check("-1", &[]);
+        check("1,7,2", &[1]);
+    }
+
+    #[test]
+    fn a_machine_without_a_driver_has_no_gpus_and_a_broken_library_is_told() {
+        let missing = Nvml::builder().lib_path("/no/such/library.so".as_ref()).init();
+        assert!(matches!(missing, Err(NvmlError::LibloadingError(_))));
+        assert!(Monitor { nvml: None, indices: vec![0] }.sample().is_empty());
     }
 }

@@ -251,3 +251,64 @@ pub(crate) fn text(content: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(content).ok()?;
     (content.len() <= MAX_FILE_BYTES && !text.contains('\0')).then_some(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use git2::build::TreeUpdateBuilder;
+
+    use super::*;
+
+    /// What the guard says of one entry put into a repository with `code/a.py` editable and `code/b.sh` executable.
+    fn check(path: &str, mode: FileMode, content: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::init_bare(folder.path()).unwrap();
+        let tree = |id| repository.find_tree(id).unwrap();
+        let blob = |content: &[u8]| repository.blob(content).unwrap();
+        let empty = tree(repository.treebuilder(None).unwrap().write().unwrap());
+        let mut update = TreeUpdateBuilder::new();
+        update.upsert("code/a.py", blob(b"a"), FileMode::Blob);
+        update.upsert("code/b.sh", blob(b"b"), FileMode::BlobExecutable);
+        update.upsert("beside.py", blob(b"c"), FileMode::Blob);
+        let before = tree(update.create_updated(&repository, &empty).unwrap());
+        let mut update = TreeUpdateBuilder::new();
+        update.upsert(path, blob(content), mode);
+        let after = tree(update.create_updated(&repository, &before).unwrap());
+        let rules = Rules::new(&["*.py".into(), "*.sh".into()], &["frozen.py".into()]).unwrap();
+        match verify(&repository, &before, &after, "code", &rules) {
+            Ok(()) => "allowed".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn text_in_editable_files_may_change() {
+        assert_eq!(check("code/a.py", FileMode::Blob, b"x"), "allowed");
+        assert_eq!(check("code/new.py", FileMode::Blob, b"x"), "allowed");
+        assert_eq!(check("code/b.sh", FileMode::BlobExecutable, b"x"), "allowed");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_wherever_it_stands() {
+        let refused = "is a symbolic link; only regular files may change";
+        assert_eq!(check("code/a.py", FileMode::Link, b"/etc"), format!("a.py {refused}"));
+        assert_eq!(check("code/n.py", FileMode::Link, b"/etc"), format!("n.py {refused}"));
+        assert!(check("code/n.py", FileMode::Commit, b"x").contains("a submodule"));
+    }
+
+    #[test]
+    fn modes_do_not_change() {
+        let mode = "changes its mode; an idea changes text only";
+        assert_eq!(check("code/a.py", FileMode::BlobExecutable, b"a"), format!("a.py {mode}"));
+        assert_eq!(check("code/n.py", FileMode::BlobExecutable, b"a"), format!("n.py {mode}"));
+        assert_eq!(check("code/b.sh", FileMode::Blob, b"b"), format!("b.sh {mode}"));
+    }
+
+    #[test]
+    fn the_rest_of_the_repository_does_not_change() {
+        assert_eq!(check("beside.py", FileMode::Blob, b"x"), "beside.py is outside the codebase");
+        assert_eq!(check("code2/a.py", FileMode::Blob, b"x"), "code2/a.py is outside the codebase");
+        assert!(check("code/frozen.py", FileMode::Blob, b"x").contains("is frozen by"));
+        assert!(check("code/deep/a.py", FileMode::Blob, b"x").contains("no editable glob"));
+        assert!(check("code/a.py", FileMode::Blob, b"\xff").contains("no UTF-8 text"));
+    }
+}

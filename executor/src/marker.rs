@@ -39,3 +39,33 @@ pub(crate) fn lock(path: &Path, progress: &dyn Fn(&str)) -> io::Result<File> {
 pub(crate) fn short_hex(hash: &[u8]) -> String {
     hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn the_second_process_waits_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let first = lock(&path, &|_| ()).unwrap();
+        let (said, says) = mpsc::channel();
+        let second =
+            std::thread::spawn(move || lock(&path, &|line| said.send(line.to_owned()).unwrap()));
+        assert!(says.recv().unwrap().contains("waiting"));
+        drop(first);
+        assert!(second.join().unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_torn_marker_marks_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("complete.json");
+        write(&path, &vec![1, 2]).unwrap();
+        assert_eq!(read::<Vec<u32>>(&path), Some(vec![1, 2]));
+        fs::write(&path, "[1,").unwrap();
+        assert_eq!(read::<Vec<u32>>(&path), None);
+    }
+}

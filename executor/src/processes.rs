@@ -82,27 +82,34 @@ fn boot_id() -> String {
         .unwrap_or_default()
 }
 
-/// All living processes below this one, parents before their children.
+/// All processes below this one, parents before their children.
 pub(crate) fn descendants(root: pid_t) -> Vec<Stat> {
     let has_lists = Path::new(&format!("/proc/{root}/task/{root}/children")).exists();
+    if has_lists { descendants_by_lists(root) } else { descendants_by_parents(root) }
+}
+
+fn descendants_by_lists(root: pid_t) -> Vec<Stat> {
     let mut found: Vec<Stat> = Vec::new();
-    if has_lists {
-        let mut waiting = vec![root];
-        while let Some(pid) = waiting.pop() {
-            for child in children(pid).into_iter().filter_map(stat) {
-                // A process that changes its parent while we look would be found twice.
-                if found.iter().all(|known| known.pid != child.pid) {
-                    waiting.push(child.pid);
-                    found.push(child);
-                }
+    let mut waiting = vec![root];
+    while let Some(pid) = waiting.pop() {
+        for child in children(pid).into_iter().filter_map(stat) {
+            // A process that changes its parent while we look would be found twice.
+            if found.iter().all(|known| known.pid != child.pid) {
+                waiting.push(child.pid);
+                found.push(child);
             }
         }
-        return found;
     }
+    found
+}
+
+/// For kernels without the lists: looks at every process of the machine.
+fn descendants_by_parents(root: pid_t) -> Vec<Stat> {
     let mut by_parent: HashMap<pid_t, Vec<Stat>> = HashMap::new();
     for process in all().filter_map(stat) {
         by_parent.entry(process.parent).or_default().push(process);
     }
+    let mut found = Vec::new();
     let mut waiting = vec![root];
     while let Some(pid) = waiting.pop() {
         for child in by_parent.remove(&pid).unwrap_or_default() {
@@ -271,6 +278,24 @@ mod tests {
             resident_pages: 12,
         };
         assert_eq!(parse_stat(line), Some(expected));
+    }
+
+    #[test]
+    fn both_ways_find_a_grandchild() {
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "sleep 600 & echo $!; wait"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+        let (parent, grandchild) = (child.id() as pid_t, line.trim().parse().unwrap());
+        for found in [descendants_by_lists(parent), descendants_by_parents(parent)] {
+            assert_eq!(found.iter().map(|found| found.pid).collect::<Vec<_>>(), [grandchild]);
+        }
+        signal(grandchild, Signal::SIGKILL);
+        child.wait().unwrap();
     }
 
     #[test]

@@ -145,9 +145,13 @@ mod tests {
 
     #[test]
     fn a_scale_that_does_not_fit_is_refused_with_both_numbers_and_the_remedy() {
-        let refused = |scale, wanted, found| slots(&scale, wanted, &gpus(found), 2).unwrap_err().to_string();
+        let refused =
+            |scale, wanted, found| slots(&scale, wanted, &gpus(found), 2).unwrap_err().to_string();
         let few = refused(scale(8, 1), None, 2);
-        assert!(few.contains("needs 8") && few.contains("has 2") && few.contains("--scale"), "{few}");
+        assert!(
+            few.contains("needs 8") && few.contains("has 2") && few.contains("--scale"),
+            "{few}"
+        );
         let many = refused(scale(2, 1), Some(3), 4);
         assert!(many.contains("need 6") && many.contains("--slots 2"), "{many}");
         assert!(refused(scale(0, 1), Some(0), 0).contains("--slots 1"));

@@ -12,7 +12,8 @@ const RESULT: &str = "echo '{\"loss\": 2.5, \"note\": \"x\"}' > $1/result.json\n
 
 #[tokio::test]
 async fn an_attempt_ends_with_its_numbers_and_what_it_reported() {
-    let script = format!("echo hello; echo '@metrics {{\"step\": 1, \"train_loss\": 3.5}}'\n{RESULT}");
+    let script =
+        format!("echo hello; echo '@metrics {{\"step\": 1, \"train_loss\": 3.5}}'\n{RESULT}");
     let mut bench = bench().shell("train", &script);
     let ended = bench.report().await.unwrap();
     assert_eq!(ended.outcome.unwrap(), [("loss".to_owned(), 2.5)].into());
@@ -36,7 +37,8 @@ async fn cpu_seconds_of_children_that_ended_are_counted() {
 
 #[tokio::test]
 async fn an_error_is_a_crash_with_its_last_lines() {
-    let mut bench = bench().shell("train", "echo starting; echo 'ValueError: bad width' >&2; exit 1");
+    let mut bench =
+        bench().shell("train", "echo starting; echo 'ValueError: bad width' >&2; exit 1");
     let fault = bench.fault().await;
     assert_eq!(fault.class, FaultClass::Crash);
     assert_eq!(fault.reason, "stage train exited with status 1: ValueError: bad width");
@@ -64,10 +66,8 @@ async fn a_missing_result_or_metric_is_named() {
 async fn a_result_that_is_a_link_or_a_pipe_is_not_read() {
     let bench_ = bench();
     let secret = bench_.write("outside/secret.json", "{\"loss\": 1}");
-    let fault = bench_
-        .shell("train", &format!("ln -s {} $1/result.json", secret.display()))
-        .fault()
-        .await;
+    let fault =
+        bench_.shell("train", &format!("ln -s {} $1/result.json", secret.display())).fault().await;
     assert!(fault.reason.contains("without its result file"), "{fault}");
     let fault = bench().shell("train", "mkfifo $1/result.json").fault().await;
     assert!(fault.reason.contains("not a file"), "{fault}");
@@ -136,7 +136,8 @@ async fn a_hundred_megabytes_on_one_line_break_the_output_limit_and_little_memor
     let mut bench = bench().shell("train", script).limits(|l| l.output_mb = 20);
     let backend = bench.start().await;
     let shim: serde_json::Value =
-        serde_json::from_slice(&fs::read(bench.attempt_folder(&attempt(1)).shim()).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(bench.attempt_folder(&attempt(1)).shim()).unwrap())
+            .unwrap();
     let status = format!("/proc/{}/status", shim["pid"]);
     let first = attempt(1);
     let watching = backend.watch(&first);
@@ -195,7 +196,7 @@ async fn a_program_that_does_not_exist_is_named() {
     let mut bench = bench().shell("train", RESULT);
     bench.problem.stages[0].command = vec!["/usr/bin/no-such-program".into()];
     let fault = bench.fault().await;
-    assert_eq!(fault.class, FaultClass::Crash);
+    assert_eq!(fault.class, FaultClass::Infra);
     assert!(fault.reason.contains("cannot start /usr/bin/no-such-program"), "{fault}");
 }
 

@@ -2,6 +2,7 @@
 //! Built with the feature `failpoints`, else empty.
 
 #![cfg(feature = "failpoints")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod bench;
 

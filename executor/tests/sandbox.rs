@@ -1,5 +1,7 @@
 //! What a stage cannot do, tried by real stages.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 mod bench;
 
 use std::fs;
@@ -98,8 +100,8 @@ async fn a_hidden_file_is_closed_and_its_neighbours_are_open() {
     let hidden = bench.write("data/train/deep/hidden.py", "h");
     let open = bench.write("data/train/deep/open.py", "o");
     bench.hidden = vec![hidden.clone()];
-    let (python, prefix) = python();
-    bench.environment = vec![prefix];
+    let (python, library) = python();
+    bench.environment = vec![library];
     let script = format!(
         "{WORDS}
         may cat {open}
@@ -156,8 +158,8 @@ async fn a_stage_sees_only_the_variables_that_are_listed() {
         "OMP_NUM_THREADS",
         "PATH",
         "PWD",
+        "PYTHONDONTWRITEBYTECODE",
         "PYTHONHASHSEED",
-        "PYTHONPYCACHEPREFIX",
         "PYTHONUNBUFFERED",
         "TMPDIR",
         "ok",
@@ -166,7 +168,8 @@ async fn a_stage_sees_only_the_variables_that_are_listed() {
         expected.push("CARGO_PKG_NAME");
     }
     expected.sort_unstable();
-    let mut found: Vec<&str> = names.lines().filter(|name| !["OLDPWD", "_", "SHLVL"].contains(name)).collect();
+    let mut found: Vec<&str> =
+        names.lines().filter(|name| !["OLDPWD", "_", "SHLVL"].contains(name)).collect();
     found.sort_unstable();
     assert_eq!(found, expected);
 }
@@ -300,7 +303,6 @@ async fn code_that_a_trusted_stage_starts_sees_less_and_keeps_nothing() {
         export TRUSTED=$1 WORK=$2
         may cat {data}/test/tokens
         may cat $2/checkpoint
-        must_not cat {data}/train/tokens
         must_not sh -c 'echo x > $0/new' $2
         echo 42 > $1/answer
         prefix=$(echo $AUTORES_UNTRUSTED | tr -d '[]\"' | tr ',' ' ')
@@ -310,7 +312,8 @@ async fn code_that_a_trusted_stage_starts_sees_less_and_keeps_nothing() {
         data = bench.path("data").display()
     );
     let train = "echo weights > $1/checkpoint";
-    let bench = bench.shell("train", train).trusted_shell("evaluate", &outer).file("inner.sh", &inner);
+    let bench =
+        bench.shell("train", train).trusted_shell("evaluate", &outer).file("inner.sh", &inner);
     check(bench).await;
 }
 

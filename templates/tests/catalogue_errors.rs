@@ -1,5 +1,7 @@
 //! What the author of a technique reads when its file is wrong, and what a good one gives.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 
 use autores_domain::{CodePath, Edit};

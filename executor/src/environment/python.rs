@@ -101,11 +101,13 @@ const QUESTION: &str = r#"
 import json, os, sys, sysconfig
 real = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
 paths = sysconfig.get_paths(vars={"base": sys.base_prefix, "installed_base": sys.base_prefix})
+# Debian, for one, keeps a module of the standard library in /etc.
+linked = [entry.path for entry in os.scandir(paths["stdlib"]) if entry.is_symlink()]
 print(json.dumps({
     "executable": real,
     "version": ".".join(map(str, sys.version_info[:3])),
     "reads": sorted({os.path.realpath(path) for path in (
-        sys.base_prefix, sys.base_exec_prefix, paths["stdlib"], paths["platstdlib"], real)}),
+        sys.base_prefix, sys.base_exec_prefix, paths["stdlib"], paths["platstdlib"], real, *linked)}),
 }))
 "#;
 

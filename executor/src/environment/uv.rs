@@ -16,6 +16,8 @@ pub(super) struct Uv<'a> {
     program: PathBuf,
     lock: &'a File,
     progress: &'a dyn Fn(&str),
+    /// Where it keeps downloads, if not in its usual place.
+    cache: Option<PathBuf>,
 }
 
 /// The `uv` on PATH, or one of our own.
@@ -29,7 +31,8 @@ pub(super) fn ensure<'a>(
         Some(program) => program,
         None => own(home, python, progress)?,
     };
-    Ok(Uv { program, lock, progress })
+    let cache = (!usual_cache_works()).then(|| home.join("cache/uv"));
+    Ok(Uv { program, lock, progress, cache })
 }
 
 /// The `uv` on PATH, else our own if it is installed.
@@ -42,6 +45,20 @@ pub(super) fn find(home: &Path) -> Option<PathBuf> {
 
 fn program(home: &Path) -> PathBuf {
     home.join("tools").join(format!("uv-{VERSION}")).join("bin/uv")
+}
+
+/// Whether `uv` could write its usual cache, which is shared with the user's other projects: a service
+/// account may have no folder of its own.
+fn usual_cache_works() -> bool {
+    if std::env::var_os("UV_CACHE_DIR").is_some() {
+        return true;
+    }
+    let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    let Some(cache) = base.map(|base| base.join("uv")) else { return false };
+    let probe = cache.join(format!(".autores-{}", std::process::id()));
+    let works = fs::create_dir_all(&cache).is_ok() && fs::write(&probe, "").is_ok();
+    works && fs::remove_file(&probe).is_ok()
 }
 
 /// A file of that name may be a shim that finds nothing to start.
@@ -112,7 +129,9 @@ impl Uv<'_> {
     /// An environment without packages, in its final place because environments cannot be moved.
     pub(super) fn venv(&self, python: &Python, folder: &Path) -> Result<(), EnvironmentError> {
         let mut command = clean(&self.program);
-        command.args(["venv", "--no-project", "--no-config", "--python"]).arg(&python.executable);
+        command
+            .args(["venv", "--quiet", "--no-project", "--no-config", "--python"])
+            .arg(&python.executable);
         command.arg(folder);
         self.finish("make a Python environment", folder, command)
     }
@@ -137,6 +156,9 @@ impl Uv<'_> {
         path: &Path,
         mut command: Command,
     ) -> Result<(), EnvironmentError> {
+        if let Some(cache) = &self.cache {
+            command.env("UV_CACHE_DIR", cache);
+        }
         let (status, tail) = run(&mut command, self.lock, self.progress)
             .map_err(EnvironmentError::io(&self.program))?;
         if status.success() {
@@ -153,6 +175,8 @@ fn clean(program: &Path) -> Command {
         command.env_remove(name);
     }
     command.env("UV_PYTHON_DOWNLOADS", "never").env("NO_COLOR", "1");
+    // In a folder of our own, what root installs is in nobody's way.
+    command.env("PIP_ROOT_USER_ACTION", "ignore");
     for (of_pip, of_uv) in [("PIP_CERT", "SSL_CERT_FILE"), ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")] {
         if let (Some(value), None) = (std::env::var_os(of_pip), std::env::var_os(of_uv)) {
             command.env(of_uv, value);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use autores_domain::Network;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, Compatible, CompatLevel, PathBeneath, PathFd,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 

@@ -44,6 +44,9 @@ pub enum SandboxError {
     /// The filter of system calls was refused.
     #[error("cannot apply the seccomp filter: {0}")]
     Seccomp(String),
+    /// The rights of root could not be given up.
+    #[error("cannot give up privileges: {0}")]
+    Privileges(String),
     /// The kernel did not tie the process to its supervisor.
     #[error("cannot tie the process to its supervisor: {0}")]
     Parent(nix::errno::Errno),
@@ -78,6 +81,7 @@ pub fn enter(profile: &Profile) -> Result<Applied, SandboxError> {
     profile::tie_to_parent(&profile)?;
     let scratch = profile::make_scratch(&mut profile)?;
     profile::change_folder(&profile)?;
+    profile::drop_privileges()?;
     missing.extend(filesystem::restrict(&profile)?);
     syscalls::restrict(profile.network)?;
     Ok(Applied { scratch, missing })

@@ -34,9 +34,11 @@ pub(super) fn enter(profile: &mut Profile) -> Result<Vec<String>, String> {
         Ok(()) => profile.writes.push(PathBuf::from(SHARED_MEMORY)),
         Err(error) => gaps.push(format!("no /dev/shm of its own: {error}")),
     }
-    let is_used = profile.reads.iter().chain(&profile.writes).any(|path| {
-        fs::canonicalize(path).is_ok_and(|path| path.starts_with(SERVICES))
-    });
+    let is_used = profile
+        .reads
+        .iter()
+        .chain(&profile.writes)
+        .any(|path| fs::canonicalize(path).is_ok_and(|path| path.starts_with(SERVICES)));
     if is_used {
         gaps.push("/run is not hidden, since the job's own files are there".to_owned());
     } else if let Err(error) = cover(SERVICES) {

@@ -6,6 +6,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use autores_domain::Network;
+use caps::errors::CapsError;
+use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::Signal;
@@ -64,6 +66,18 @@ pub(super) fn offer_to_the_memory_killer() {
         .write(true)
         .open("/proc/self/oom_score_adj")
         .and_then(|mut file| file.write_all(b"500"));
+}
+
+/// Gives up what root may do, except to read and write files as the rules for files allow: since Linux 6.16
+/// some of it opens other processes' memory and variables, whatever their sandbox.
+pub(super) fn drop_privileges() -> Result<(), SandboxError> {
+    let failed = |error: CapsError| SandboxError::Privileges(error.to_string());
+    let held = caps::read(None, CapSet::Permitted).map_err(failed)?;
+    let kept: CapsHashSet =
+        held.into_iter().filter(|capability| *capability == Capability::CAP_DAC_OVERRIDE).collect();
+    caps::clear(None, CapSet::Inheritable).map_err(failed)?;
+    caps::set(None, CapSet::Effective, &kept).map_err(failed)?;
+    caps::set(None, CapSet::Permitted, &kept).map_err(failed)
 }
 
 pub(super) fn tie_to_parent(profile: &Profile) -> Result<(), SandboxError> {

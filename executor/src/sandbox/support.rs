@@ -4,11 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use landlock::{LandlockStatus, RestrictSelf};
+use serde::Serialize;
 
 use super::syscalls;
 
 /// What the kernel can enforce.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Support {
     /// Files, signals, ports.
     pub landlock: LandlockSupport,
@@ -19,7 +20,8 @@ pub struct Support {
 }
 
 /// How much of Landlock the kernel has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LandlockSupport {
     /// The version of its interface.
     Version(u32),

@@ -93,6 +93,7 @@ fn belongs(own: &Path, path: &Path) -> bool {
 
 fn is_python(name: &str) -> bool {
     ["python", "pypy"].iter().any(|kind| {
-        name.strip_prefix(kind).is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+        name.strip_prefix(kind)
+            .is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
     })
 }

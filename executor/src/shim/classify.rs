@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 
 use super::output::Tail;
-use super::{NO_SANDBOX, OWN_PREFIX, StageSpec};
+use super::{NO_PROGRAM, NO_SANDBOX, OWN_PREFIX, StageSpec};
 
 /// Exit status with which a trusted stage says that a rule was broken.
 const POLICY_STATUS: i32 = 3;
@@ -23,7 +23,7 @@ const MEMORY_WORDS: [&str; 6] = [
     "std::bad_alloc",
 ];
 const DISK_WORDS: [&str; 2] = ["No space left on device", "ENOSPC"];
-const FILE_WORDS: [&str; 2] = ["File too large", "EFBIG"];
+const FILE_WORDS: [&str; 3] = ["File too large", "File size limit exceeded", "EFBIG"];
 
 /// What else is known of the stage.
 pub(super) struct Facts {
@@ -45,7 +45,9 @@ pub(super) fn fault(
     let (ending, code, signal) = match status {
         WaitStatus::Exited(_, 0) => return None,
         WaitStatus::Exited(_, code) => (format!("exited with status {code}"), Some(code), None),
-        WaitStatus::Signaled(_, signal, _) => (format!("was ended by {signal}"), None, Some(signal)),
+        WaitStatus::Signaled(_, signal, _) => {
+            (format!("was ended by {signal}"), None, Some(signal))
+        }
         WaitStatus::Stopped(..)
         | WaitStatus::PtraceEvent(..)
         | WaitStatus::PtraceSyscall(..)
@@ -68,6 +70,11 @@ pub(super) fn fault(
     if let (Some(NO_SANDBOX), Some(line)) = (code, own) {
         return new(FaultClass::Infra, format!("stage {name}: {}", &line[OWN_PREFIX.len()..]));
     }
+    // Which program runs is the problem's choice, unless it is a part of the code.
+    let is_installed = stage.command.first().is_some_and(|program| program.starts_with('/'));
+    if let (Some(NO_PROGRAM), Some(line), true) = (code, own, is_installed) {
+        return new(FaultClass::Infra, format!("stage {name}: {}", &line[OWN_PREFIX.len()..]));
+    }
     if stage.trusted {
         let told = |word: &str| {
             let line = last.unwrap_or("no reason was given");
@@ -84,7 +91,10 @@ pub(super) fn fault(
             return new(FaultClass::Oom, because(Some("the machine ran out of memory")));
         }
         if facts.memory_share >= NEAR_LIMIT {
-            return new(FaultClass::Oom, because(Some("its memory was near the limit (memory_mb)")));
+            return new(
+                FaultClass::Oom,
+                because(Some("its memory was near the limit (memory_mb)")),
+            );
         }
     }
     if let Some(line) = says(&MEMORY_WORDS).or_else(|| python_memory_error(tail)) {
@@ -137,7 +147,13 @@ mod tests {
         WaitStatus::Signaled(Pid::from_raw(1), signal, false)
     }
 
-    fn check(trusted: bool, status: WaitStatus, lines: &[&str], share: f64, expected: (FaultClass, &str)) {
+    fn check(
+        trusted: bool,
+        status: WaitStatus,
+        lines: &[&str],
+        share: f64,
+        expected: (FaultClass, &str),
+    ) {
         let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
         let tail = Tail { last: lines.last().cloned(), lines };
         let facts = Facts { memory_share: share, memory_kills: false, file_mb: 7 };
@@ -152,35 +168,91 @@ mod tests {
         let reason = "stage train exited with status 1: ValueError: bad width";
         check(false, exited(1), &lines, 0.1, (FaultClass::Crash, reason));
         check(false, exited(1), &[], 0.1, (FaultClass::Crash, "stage train exited with status 1"));
-        check(false, killed(Signal::SIGSEGV), &[], 0.1, (FaultClass::Crash, "stage train was ended by SIGSEGV"));
+        check(
+            false,
+            killed(Signal::SIGSEGV),
+            &[],
+            0.1,
+            (FaultClass::Crash, "stage train was ended by SIGSEGV"),
+        );
     }
 
     #[test]
     fn want_of_memory_is_known_by_its_words_or_by_the_kill() {
         let line = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB";
-        check(false, exited(1), &[line], 0.1, (FaultClass::Oom, &format!("stage train exited with status 1: {line}")));
-        check(false, exited(1), &["MemoryError"], 0.1, (FaultClass::Oom, "stage train exited with status 1: MemoryError"));
+        check(
+            false,
+            exited(1),
+            &[line],
+            0.1,
+            (FaultClass::Oom, &format!("stage train exited with status 1: {line}")),
+        );
+        check(
+            false,
+            exited(1),
+            &["MemoryError"],
+            0.1,
+            (FaultClass::Oom, "stage train exited with status 1: MemoryError"),
+        );
         let reason = "stage train was ended by SIGKILL: its memory was near the limit (memory_mb)";
         check(false, killed(Signal::SIGKILL), &[], 0.95, (FaultClass::Oom, reason));
-        check(false, killed(Signal::SIGKILL), &[], 0.1, (FaultClass::Crash, "stage train was ended by SIGKILL"));
+        check(
+            false,
+            killed(Signal::SIGKILL),
+            &[],
+            0.1,
+            (FaultClass::Crash, "stage train was ended by SIGKILL"),
+        );
     }
 
     #[test]
     fn a_full_disk_is_the_machines_fault_and_a_large_file_the_ideas() {
         let full = "OSError: [Errno 28] No space left on device";
-        check(false, exited(1), &[full], 0.1, (FaultClass::Infra, &format!("stage train exited with status 1: {full}")));
-        let reason = "stage train was ended by SIGXFSZ: a file grew over the limit of 7 MiB (file_mb)";
+        check(
+            false,
+            exited(1),
+            &[full],
+            0.1,
+            (FaultClass::Infra, &format!("stage train exited with status 1: {full}")),
+        );
+        let reason =
+            "stage train was ended by SIGXFSZ: a file grew over the limit of 7 MiB (file_mb)";
         check(false, killed(Signal::SIGXFSZ), &[], 0.1, (FaultClass::Policy, reason));
-        let reason = "stage train exited with status 1: a file grew over the limit of 7 MiB (file_mb)";
-        check(false, exited(1), &["OSError: [Errno 27] File too large"], 0.1, (FaultClass::Policy, reason));
+        let reason =
+            "stage train exited with status 1: a file grew over the limit of 7 MiB (file_mb)";
+        check(
+            false,
+            exited(1),
+            &["OSError: [Errno 27] File too large"],
+            0.1,
+            (FaultClass::Policy, reason),
+        );
     }
 
     #[test]
     fn only_a_trusted_stage_may_name_its_class() {
         let policy = ["policy: prediction at position 3 changes with later tokens"];
-        check(true, exited(3), &policy, 0.1, (FaultClass::Policy, "prediction at position 3 changes with later tokens"));
-        check(true, exited(4), &["diverged: the loss is nan"], 0.1, (FaultClass::Diverged, "the loss is nan"));
-        check(false, exited(3), &policy, 0.1, (FaultClass::Crash, &format!("stage train exited with status 3: {}", policy[0])));
+        check(
+            true,
+            exited(3),
+            &policy,
+            0.1,
+            (FaultClass::Policy, "prediction at position 3 changes with later tokens"),
+        );
+        check(
+            true,
+            exited(4),
+            &["diverged: the loss is nan"],
+            0.1,
+            (FaultClass::Diverged, "the loss is nan"),
+        );
+        check(
+            false,
+            exited(3),
+            &policy,
+            0.1,
+            (FaultClass::Crash, &format!("stage train exited with status 3: {}", policy[0])),
+        );
     }
 
     #[test]

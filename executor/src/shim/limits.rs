@@ -31,20 +31,23 @@ impl Watchdog {
         let fault = |class, reason| Some(Fault::new(class, reason));
         if now.memory_mb > limits.memory_mb as f64 {
             let (used, limit) = (now.memory_mb, limits.memory_mb);
-            let reason =
-                format!("stage {stage} used {used:.0} MiB of memory, the limit is {limit} MiB (memory_mb)");
+            let reason = format!(
+                "stage {stage} used {used:.0} MiB of memory, the limit is {limit} MiB (memory_mb)"
+            );
             return fault(FaultClass::Oom, reason);
         }
         if now.cpu_s > limits.cpu_s as f64 {
             let (used, limit) = (now.cpu_s, limits.cpu_s);
-            let reason =
-                format!("stage {stage} reached {used:.1} CPU seconds, the limit is {limit} (cpu_s)");
+            let reason = format!(
+                "stage {stage} reached {used:.1} CPU seconds, the limit is {limit} (cpu_s)"
+            );
             return fault(FaultClass::Timeout, reason);
         }
         if now.wall_s > limits.wall_s as f64 {
             let (used, limit) = (now.wall_s, limits.wall_s);
-            let reason =
-                format!("stage {stage} reached {used:.1} wall-clock seconds, the limit is {limit} (wall_s)");
+            let reason = format!(
+                "stage {stage} reached {used:.1} wall-clock seconds, the limit is {limit} (wall_s)"
+            );
             return fault(FaultClass::Timeout, reason);
         }
         let silent_s = now.wall_s - self.alive_at.0;
@@ -108,15 +111,19 @@ mod tests {
 
     #[test]
     fn silence_without_work_is_a_stall() {
-        check(&[(9.0, 0.0, 0.0, 0.0), (10.5, 0.0, 0.0, 0.0)], Some((FaultClass::Stalled, "10.5 s")));
+        check(
+            &[(9.0, 0.0, 0.0, 0.0), (10.5, 0.0, 0.0, 0.0)],
+            Some((FaultClass::Stalled, "10.5 s")),
+        );
         check(&[(9.0, 0.0, 0.0, 8.0), (17.0, 0.0, 0.0, 8.0)], None);
         check(&[(9.0, 1.0, 0.0, 0.0), (18.0, 2.0, 0.0, 0.0), (27.0, 3.0, 0.0, 0.0)], None);
     }
 
     #[test]
     fn waking_up_now_and_then_is_no_work() {
-        let moments: Vec<_> =
-            (1..12).map(|second| (f64::from(second), f64::from(second) * 0.001, 0.0, 0.0)).collect();
+        let moments: Vec<_> = (1..12)
+            .map(|second| (f64::from(second), f64::from(second) * 0.001, 0.0, 0.0))
+            .collect();
         check(&moments, Some((FaultClass::Stalled, "stall_s")));
     }
 }

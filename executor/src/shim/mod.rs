@@ -35,6 +35,8 @@ pub(crate) const NO_SANDBOX: i32 = 120;
 pub(crate) const NO_PROGRAM: i32 = 127;
 /// How lines that the shim itself writes among a stage's output begin.
 pub(crate) const OWN_PREFIX: &str = "autores: ";
+/// How a line begins that says what the sandbox does not enforce; it explains no failure.
+pub(crate) const GAP_PREFIX: &str = "autores: sandbox: ";
 
 /// The program `autores shim`: `supervise ATTEMPT_DIR` or `enter PROFILE -- PROGRAM ARGUMENTS…`.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -52,7 +54,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         },
         [Some("enter"), _, Some("--"), _, ..] => enter(Path::new(&arguments[1]), &arguments[3..]),
         _ => {
-            eprintln!("{OWN_PREFIX}usage: shim supervise ATTEMPT_DIR | shim enter PROFILE -- PROGRAM…");
+            eprintln!(
+                "{OWN_PREFIX}usage: shim supervise ATTEMPT_DIR | shim enter PROFILE -- PROGRAM…"
+            );
             ExitCode::from(2)
         }
     }
@@ -83,13 +87,13 @@ fn enter(profile: &Path, command: &[OsString]) -> ExitCode {
         Err(error) => return refuse(error.to_string()),
     };
     for gap in &applied.missing {
-        eprintln!("{OWN_PREFIX}sandbox: {gap}");
+        eprintln!("{GAP_PREFIX}{gap}");
     }
     let (program, rest) = (&command[0], &command[1..]);
     let mut command = Command::new(program);
     command.args(rest).env_remove(UNTRUSTED_VARIABLE);
     if let Some(scratch) = applied.scratch {
-        command.envs([("HOME", &scratch), ("TMPDIR", &scratch), ("PYTHONPYCACHEPREFIX", &scratch)]);
+        command.envs([("HOME", &scratch), ("TMPDIR", &scratch)]);
     } else if let Some(prefix) = std::env::var_os(UNTRUSTED_VARIABLE) {
         command.env(UNTRUSTED_VARIABLE, prefix);
     }

@@ -14,7 +14,7 @@ use autores_domain::{Fault, FaultClass, MetricPoint};
 use super::log::Log;
 use super::meter::{Meter, lock};
 use super::supervise::Happening;
-use super::values;
+use super::{GAP_PREFIX, values};
 use crate::attempt::AttemptFolder;
 
 const METRICS: &[u8] = b"@metrics ";
@@ -195,7 +195,7 @@ impl State {
         let start = &bytes[..bytes.len().min(4 * TAIL_CHARACTERS)];
         let text = String::from_utf8_lossy(start);
         let line: String = text.trim_end().chars().take(TAIL_CHARACTERS).collect();
-        if line.is_empty() {
+        if line.is_empty() || line.starts_with(GAP_PREFIX) {
             return;
         }
         match stream {

@@ -70,9 +70,8 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
     exit::reserve(&folder.exit()).map_err(of("exit.json"))?;
     let (sender, happenings) = channel();
     let meter = Arc::new(Meter::start());
-    let output =
-        Output::create(&folder, spec.limits.output_mb, Arc::clone(&meter), sender.clone())
-            .map_err(of("output.log"))?;
+    let output = Output::create(&folder, spec.limits.output_mb, Arc::clone(&meter), sender.clone())
+        .map_err(of("output.log"))?;
     let telemetry =
         Telemetry::create(&folder.telemetry(), &spec.gpus).map_err(of("telemetry.jsonl"))?;
     let this = processes::this_supervisor(&spec.token).ok_or(SuperviseError::NoProc)?;
@@ -82,7 +81,16 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
     forward_signals(signals, sender.clone());
     say_ready();
 
-    let mut run = Run { spec, folder, meter, output: Arc::new(output), sender, happenings, telemetry, is_stopped: false };
+    let mut run = Run {
+        spec,
+        folder,
+        meter,
+        output: Arc::new(output),
+        sender,
+        happenings,
+        telemetry,
+        is_stopped: false,
+    };
     let exit = stages(&mut run);
     if let Err(error) = run.output.finish() {
         eprintln!("{OWN_PREFIX}cannot finish output.log: {error}");

@@ -16,7 +16,8 @@ pub(super) struct Values {
 
 /// The numbers of an object; what is not a number is left out. The error says why it is no object.
 pub(super) fn parse(text: &str) -> Result<Values, String> {
-    let value: Value = serde_json::from_str(&quote_words(text)).map_err(|error| error.to_string())?;
+    let value: Value =
+        serde_json::from_str(&quote_words(text)).map_err(|error| error.to_string())?;
     let Value::Object(entries) = value else { return Err("not a JSON object".to_owned()) };
     let mut values = Values::default();
     for (key, value) in entries {
@@ -81,7 +82,11 @@ mod tests {
 
     #[test]
     fn numbers_are_kept_and_the_rest_is_left_out() {
-        check(r#"{"a": 1, "b": -2.5e3, "c": "NaN", "d": null}"#, &[("a", 1.0), ("b", -2500.0)], &[]);
+        check(
+            r#"{"a": 1, "b": -2.5e3, "c": "NaN", "d": null}"#,
+            &[("a", 1.0), ("b", -2500.0)],
+            &[],
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A small problem with real files, a real repository and a real supervisor.
 
-#![expect(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test program uses a part of it")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,39 +24,39 @@ const SHIM_VARIABLE: &str = "AUTORES_TEST_SHIM";
 const NOBODY: u32 = 65_534;
 
 /// A problem and where it is run.
-pub struct Bench {
-    pub folder: TempDir,
-    pub problem: Problem,
-    pub limits: Limits,
-    pub hidden: Vec<PathBuf>,
-    pub environment: Vec<PathBuf>,
+pub(crate) struct Bench {
+    pub(crate) folder: TempDir,
+    pub(crate) problem: Problem,
+    pub(crate) limits: Limits,
+    pub(crate) hidden: Vec<PathBuf>,
+    pub(crate) environment: Vec<PathBuf>,
     files: BTreeMap<String, String>,
     commit: Option<String>,
 }
 
-pub fn shim() -> PathBuf {
+pub(crate) fn shim() -> PathBuf {
     std::env::var_os(SHIM_VARIABLE)
         .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_autores-shim")), PathBuf::from)
 }
 
-/// A Python of this machine and what it needs to read.
-pub fn python() -> (PathBuf, PathBuf) {
-    let ask = "import os, sys; print(os.path.realpath(sys.executable)); print(sys.base_prefix)";
+/// A Python of this machine and its library.
+pub(crate) fn python() -> (PathBuf, PathBuf) {
+    let ask = "import os, sys; print(os.path.realpath(sys.executable)); print(os.path.dirname(os.__file__))";
     for candidate in ["/usr/bin/python3", "python3"] {
         let Ok(output) = Command::new(candidate).args(["-c", ask]).output() else { continue };
         let text = String::from_utf8(output.stdout).unwrap();
-        if let Some((program, prefix)) = text.trim().split_once('\n') {
-            return (program.into(), prefix.into());
+        if let Some((program, library)) = text.trim().split_once('\n') {
+            return (program.into(), library.into());
         }
     }
     panic!("these tests need a python3");
 }
 
-pub fn attempt(number: u32) -> AttemptId {
+pub(crate) fn attempt(number: u32) -> AttemptId {
     format!("r/e1.a{number}").parse().unwrap()
 }
 
-pub fn bench() -> Bench {
+pub(crate) fn bench() -> Bench {
     let limits = Limits {
         wall_s: 60,
         cpu_s: 60,
@@ -123,55 +124,55 @@ impl Bench {
     }
 
     /// A stage that runs a shell script with the folder to write as `$1`.
-    pub fn shell(mut self, name: &str, script: &str) -> Self {
+    pub(crate) fn shell(mut self, name: &str, script: &str) -> Self {
         self.files.insert(format!("{name}.sh"), script.to_owned());
         self.add(name, &["/bin/sh", &format!("{name}.sh"), "{out}"], false)
     }
 
     /// A trusted stage that runs a shell script.
-    pub fn trusted_shell(mut self, name: &str, script: &str) -> Self {
+    pub(crate) fn trusted_shell(mut self, name: &str, script: &str) -> Self {
         self.files.insert(format!("{name}.sh"), script.to_owned());
         self.add(name, &["/bin/sh", &format!("{name}.sh"), "{out}", "{work}"], true)
     }
 
     /// A stage that runs a Python script with the folder to write as its argument.
-    pub fn python(mut self, name: &str, script: &str) -> Self {
+    pub(crate) fn python(mut self, name: &str, script: &str) -> Self {
         self.files.insert(format!("{name}.py"), script.to_owned());
-        let (python, prefix) = python();
-        self.environment = vec![prefix];
+        let (python, library) = python();
+        self.environment = vec![library];
         self.add(name, &[python.to_str().unwrap(), &format!("{name}.py"), "{out}"], false)
     }
 
-    pub fn file(mut self, name: &str, text: &str) -> Self {
+    pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
         self.files.insert(name.to_owned(), text.to_owned());
         self
     }
 
-    pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+    pub(crate) fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
         change(&mut self.limits);
         self
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         path
     }
 
-    pub fn attempt_folder(&self, attempt: &AttemptId) -> AttemptFolder {
+    pub(crate) fn attempt_folder(&self, attempt: &AttemptId) -> AttemptFolder {
         AttemptFolder::of(&self.path("runs"), attempt)
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let bytes = fs::read(self.attempt_folder(&attempt(1)).output()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    pub fn commit(&mut self) -> String {
+    pub(crate) fn commit(&mut self) -> String {
         if self.commit.is_none() {
             let path = self.path("repository");
             let repository = git2::Repository::init(&path).unwrap();
@@ -182,13 +183,14 @@ impl Bench {
             index.add_all(["*"], git2::IndexAddOption::DEFAULT, None).unwrap();
             let tree = repository.find_tree(index.write_tree().unwrap()).unwrap();
             let author = git2::Signature::new("t", "t@t", &git2::Time::new(0, 0)).unwrap();
-            let commit = repository.commit(Some("HEAD"), &author, &author, "t", &tree, &[]).unwrap();
+            let commit =
+                repository.commit(Some("HEAD"), &author, &author, "t", &tree, &[]).unwrap();
             self.commit = Some(commit.to_string());
         }
         self.commit.clone().unwrap()
     }
 
-    pub fn setup(&self) -> LocalSetup {
+    pub(crate) fn setup(&self) -> LocalSetup {
         LocalSetup {
             runs: self.path("runs"),
             shim: vec![OsString::from(shim())],
@@ -203,11 +205,11 @@ impl Bench {
         }
     }
 
-    pub fn backend(&self) -> LocalBackend {
+    pub(crate) fn backend(&self) -> LocalBackend {
         LocalBackend::new(self.setup())
     }
 
-    pub fn job(&mut self, number: u32) -> Job {
+    pub(crate) fn job(&mut self, number: u32) -> Job {
         Job {
             attempt: attempt(number),
             commit: self.commit(),
@@ -218,24 +220,24 @@ impl Bench {
         }
     }
 
-    pub async fn start(&mut self) -> LocalBackend {
+    pub(crate) async fn start(&mut self) -> LocalBackend {
         let (backend, job) = (self.backend(), self.job(1));
         backend.ensure(&job).await.unwrap();
         backend
     }
 
-    pub async fn report(&mut self) -> Result<Ended, ReportError> {
+    pub(crate) async fn report(&mut self) -> Result<Ended, ReportError> {
         self.start().await.watch(&attempt(1)).await
     }
 
     /// Runs the stages and gives the result's numbers.
-    pub async fn values(&mut self) -> BTreeMap<String, f64> {
+    pub(crate) async fn values(&mut self) -> BTreeMap<String, f64> {
         let ended = self.report().await.unwrap();
         ended.outcome.unwrap_or_else(|fault| panic!("{fault}\n{}", self.log()))
     }
 
     /// Runs the stages and gives the fault.
-    pub async fn fault(&mut self) -> Fault {
+    pub(crate) async fn fault(&mut self) -> Fault {
         match self.report().await {
             Ok(ended) => ended.outcome.unwrap_err(),
             Err(ReportError(fault)) => fault,
@@ -243,14 +245,14 @@ impl Bench {
     }
 
     /// The number of a file that the stage writes, once it is there.
-    pub async fn written(&self, name: &str) -> String {
+    pub(crate) async fn written(&self, name: &str) -> String {
         let path = self.attempt_folder(&attempt(1)).work().join(name);
         eventually(|| fs::read_to_string(&path).ok().filter(|text| text.ends_with('\n'))).await
     }
 }
 
 /// Asks until there is an answer.
-pub async fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(answer) = ask() {
@@ -262,13 +264,13 @@ pub async fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Whether a process runs (and is not only waiting to be waited for).
-pub fn lives(pid: &str) -> bool {
+pub(crate) fn lives(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
     stat.is_ok_and(|line| !matches!(line.rsplit_once(") ").unwrap().1.as_bytes()[0], b'Z' | b'X'))
 }
 
 /// Runs the other tests of this program as a user without rights, if this one has them.
-pub fn again_as_another_user() {
+pub(crate) fn again_as_another_user() {
     if !nix::unistd::geteuid().is_root() {
         return;
     }

@@ -203,5 +203,10 @@ fn label(id: &ExperimentId, run: &Run) -> String {
         }
         _ => String::new(),
     };
-    format!("i{:<4}{how:<9}{}{again}", idea.id.number, shorten(&idea.title, 56))
+    // The baseline's title would only repeat its purpose.
+    let what = match idea.id.number {
+        0 => format!("the unchanged code, seed {}", record.experiment.seed),
+        _ => shorten(&idea.title, 56),
+    };
+    format!("i{:<4}{how:<9}{what}{again}", idea.id.number)
 }

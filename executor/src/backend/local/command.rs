@@ -58,7 +58,8 @@ fn value<'a>(name: &str, values: &'a BTreeMap<&str, String>) -> Result<&'a str, 
     match values.get(name) {
         Some(value) => Ok(value),
         None if name == "launcher" => {
-            Err("uses {launcher} as a part of an argument; it must be an argument of its own".into())
+            Err("uses {launcher} as a part of an argument; it must be an argument of its own"
+                .into())
         }
         None => {
             let known = Stage::PLACEHOLDERS.map(|name| format!("{{{name}}}")).join(", ");
@@ -72,8 +73,10 @@ mod tests {
     use super::*;
 
     fn check(command: &[&str], expected: Result<&[&str], &str>) {
-        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let values = BTreeMap::from([("python", "/env/bin/python".to_owned()), ("seed", "7".to_owned())]);
+        let owned =
+            |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let values =
+            BTreeMap::from([("python", "/env/bin/python".to_owned()), ("seed", "7".to_owned())]);
         let launcher = owned(&["{python}", "-m", "torch.distributed.run"]);
         match (resolve(&owned(command), &launcher, &values), expected) {
             (Ok(words), Ok(expected)) => assert_eq!(words, expected),
@@ -86,7 +89,14 @@ mod tests {
     fn placeholders_are_filled_and_the_launcher_is_spliced() {
         check(
             &["{launcher}", "train.py", "--seed={seed}", "{\"a\": {}}"],
-            Ok(&["/env/bin/python", "-m", "torch.distributed.run", "train.py", "--seed=7", "{\"a\": {}}"]),
+            Ok(&[
+                "/env/bin/python",
+                "-m",
+                "torch.distributed.run",
+                "train.py",
+                "--seed=7",
+                "{\"a\": {}}",
+            ]),
         );
     }
 

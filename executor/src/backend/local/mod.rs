@@ -74,12 +74,16 @@ impl Backend for LocalBackend {
     }
 
     async fn ensure(&self, job: &Job) -> Result<(), BackendError> {
-        let (setup, folder, job) = (Arc::clone(&self.setup), self.folder(&job.attempt), job.clone());
+        let (setup, folder, job) =
+            (Arc::clone(&self.setup), self.folder(&job.attempt), job.clone());
         let prepared = tokio::task::spawn_blocking({
             let folder = folder.clone();
             move || prepare::prepare(&setup, &folder, &job)
         });
-        match prepared.await.map_err(|error| unavailable(format!("preparing failed: {error}")))?? {
+        match prepared
+            .await
+            .map_err(|error| unavailable(format!("preparing failed: {error}")))??
+        {
             prepare::Prepared::Started => Ok(()),
             prepare::Prepared::Ready => {
                 crash_point!("backend-before-spawn");

@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-use autores_domain::{BackendError, Job};
+use autores_domain::{BackendError, Fault, FaultClass, Job};
 
 use super::specify::{self, specify};
 use super::{LocalSetup, rejected, unavailable};
 use crate::attempt::{AttemptFolder, write_whole};
 use crate::crash::crash_point;
-use crate::workspace;
+use crate::workspace::{self, WorkspaceError};
 
 /// What was found or made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +42,8 @@ pub(super) fn prepare(
     }
     clear(folder).map_err(disk)?;
     crash_point!("backend-before-checkout");
-    workspace::export(&setup.repository, &setup.prefix, &job.commit, &folder.code()).map_err(
-        |error| unavailable(format!("cannot check out {} for {attempt}: {error}", job.commit)),
-    )?;
+    workspace::export(&setup.repository, &setup.prefix, &job.commit, &folder.code())
+        .map_err(|error| checkout_failed(&error, job))?;
     crash_point!("backend-after-checkout");
     for out in [folder.work(), folder.trusted()] {
         fs::create_dir_all(specify::home(&out)).map_err(disk)?;
@@ -60,6 +59,27 @@ pub(super) fn prepare(
     write_whole(&folder.spec(), &spec).map_err(disk)?;
     crash_point!("backend-after-spec");
     Ok(Prepared::Ready)
+}
+
+fn checkout_failed(error: &WorkspaceError, job: &Job) -> BackendError {
+    let reason = format!("cannot check out {} for {}: {error}", job.commit, job.attempt);
+    let is_lasting = match error {
+        WorkspaceError::NotUnderGit { .. }
+        | WorkspaceError::NoCommit { .. }
+        | WorkspaceError::Uncommitted { .. }
+        | WorkspaceError::NoSuchCommit { .. }
+        | WorkspaceError::NoSuchFolder { .. }
+        | WorkspaceError::NotRegular { .. } => true,
+        WorkspaceError::Open { .. }
+        | WorkspaceError::NotEmpty { .. }
+        | WorkspaceError::Io { .. }
+        | WorkspaceError::Git { .. } => false,
+    };
+    if is_lasting {
+        BackendError::Rejected(Fault::new(FaultClass::Infra, reason))
+    } else {
+        unavailable(reason)
+    }
 }
 
 /// Empties the folder except for the lock, whose file must stay the same for all who wait for it.

@@ -31,9 +31,10 @@ pub(super) fn specify(
     token: String,
 ) -> Result<Specified, String> {
     let problem = &setup.problem;
-    let scale = problem.scales.get(&job.scale).ok_or_else(|| {
-        format!("problem {} has no scale {:?}", problem.name, job.scale)
-    })?;
+    let scale = problem
+        .scales
+        .get(&job.scale)
+        .ok_or_else(|| format!("problem {} has no scale {:?}", problem.name, job.scale))?;
     let mut profiles = Vec::new();
     let mut stages = Vec::new();
     for (index, stage) in problem.stages.iter().enumerate() {
@@ -132,7 +133,9 @@ impl Place<'_> {
             ("LANG", "C.UTF-8".to_owned()),
             ("OMP_NUM_THREADS", threads.clone()),
             ("MKL_NUM_THREADS", threads),
-            ("PYTHONPYCACHEPREFIX", text(&out.join("pycache"))?),
+            // The environment was compiled when it was made. A cache in the stage's folder would be filled anew,
+            // and used in place of that, by every attempt.
+            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
             ("PYTHONUNBUFFERED", "1".to_owned()),
             ("PYTHONHASHSEED", "0".to_owned()),
             ("CUDA_DEVICE_ORDER", "PCI_BUS_ID".to_owned()),
@@ -140,6 +143,12 @@ impl Place<'_> {
             (TOKEN_VARIABLE, token.to_owned()),
         ];
         variables.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
+        if self.scale.network == Network::Loopback {
+            // Else they look for the address of this machine's name, which their own network does not have.
+            for name in ["GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"] {
+                variables.insert(name.to_owned(), "lo".to_owned());
+            }
+        }
         if self.stage.trusted {
             let mut prefix: Vec<String> =
                 self.setup.shim.iter().map(|word| text(word.as_ref())).collect::<Result<_, _>>()?;
@@ -154,6 +163,12 @@ impl Place<'_> {
         subfolders.iter().map(|subfolder| self.setup.data.join(subfolder))
     }
 
+    /// The data that the idea's code may read in any stage.
+    fn untrusted_data(&self) -> impl Iterator<Item = PathBuf> {
+        let untrusted = self.setup.problem.stages.iter().filter(|stage| !stage.trusted);
+        untrusted.flat_map(|stage| self.data(&stage.reads))
+    }
+
     /// What the stage may do.
     fn profile(&self) -> Profile {
         let mut profile = self.common();
@@ -162,6 +177,8 @@ impl Place<'_> {
         if self.stage.trusted {
             // What is hidden from ideas is what they are judged by.
             profile.hidden.clear();
+            // It can let the idea's code see no more than it sees itself.
+            profile.reads.extend(self.untrusted_data());
             profile.reads.extend([self.folder.work(), self.folder.profiles()]);
             profile.reads.extend(self.setup.shim.first().map(PathBuf::from));
             profile.writes.push(self.folder.scratch());
@@ -175,9 +192,7 @@ impl Place<'_> {
     /// nothing that another could find.
     fn untrusted(&self) -> Profile {
         let mut profile = self.common();
-        for stage in self.setup.problem.stages.iter().filter(|stage| !stage.trusted) {
-            profile.reads.extend(self.data(&stage.reads));
-        }
+        profile.reads.extend(self.untrusted_data());
         profile.reads.push(self.folder.work());
         profile.scratch = Some(self.folder.scratch());
         profile
@@ -220,7 +235,7 @@ pub(super) fn temporary(out: &Path) -> PathBuf {
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    path.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| format!("the path {} is not UTF-8; use a folder with a plain name", path.display()))
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        format!("the path {} is not UTF-8; use a folder with a plain name", path.display())
+    })
 }

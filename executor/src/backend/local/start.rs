@@ -21,8 +21,10 @@ const FAIL_POINTS: &str = "FAILPOINTS";
 
 pub(super) async fn start(shim: &[OsString], folder: &AttemptFolder) -> Result<(), BackendError> {
     let shown = folder.path().display();
-    let failed = |error: String| unavailable(format!("cannot start the supervisor of {shown}: {error}"));
-    let (program, arguments) = shim.split_first().ok_or_else(|| failed("no program is known".into()))?;
+    let failed =
+        |error: String| unavailable(format!("cannot start the supervisor of {shown}: {error}"));
+    let (program, arguments) =
+        shim.split_first().ok_or_else(|| failed("no program is known".into()))?;
     let errors = File::create(folder.shim_errors()).map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(program);
     command

@@ -18,7 +18,7 @@ use super::meter::Meter;
 use super::output::{Output, Stream};
 use super::supervise::{Happening, Happenings};
 use super::telemetry::Telemetry;
-use super::{OWN_PREFIX, Spec, StageSpec};
+use super::{Spec, StageSpec};
 use crate::attempt::AttemptFolder;
 use crate::processes;
 
@@ -81,13 +81,15 @@ fn execute(run: &mut Run, stage: &StageSpec, peak_memory_mb: &mut f64) -> io::Re
         // Whatever the stage left behind has had its chance.
         Ok(_) => Duration::ZERO,
     };
-    if processes::end_all(&run.spec.token, run.folder.path(), grace, true) {
+    let is_quiet = processes::end_all(&run.spec.token, run.folder.path(), grace, true);
+    if is_quiet {
         for thread in readers {
             let _ = thread.join();
         }
         let _ = reaper.join();
     } else {
-        eprintln!("{OWN_PREFIX}some processes of stage {} cannot be killed", stage.name);
+        let reason = format!("stage {} left processes that cannot be killed", stage.name);
+        return Ok(Ending::Broken(Fault::new(FaultClass::Infra, reason)));
     }
     Ok(match ending {
         Ok(status) => {

@@ -131,7 +131,7 @@ fn check_attempts(bench: &Bench, name: &str, run: &Run) {
         assert!(measurement.reward.is_finite());
         let folder = bench.attempts(name).join(attempt.local_name());
         let output = std::fs::read_to_string(folder.join("output.log")).unwrap();
-        assert_eq!(output.matches("training starts").count(), 1, "{attempt} ran more than once");
+        assert_eq!(output.matches("=== stage train").count(), 1, "{attempt} ran more than once");
     }
 }
 

@@ -1,8 +1,8 @@
 """The counted-work budget: the only judge of when training ends.
 
 FLOPs are what `torch.utils.flop_counter` sees: matrix products, convolutions and attention, forward
-and backward, and whatever the optimizer multiplies. Element-wise work is not seen; a cap on CPU
-seconds from outside bounds it.
+and backward, and whatever the optimizer multiplies. Element-wise work is not seen, nor is anything
+that a training loop does outside of a step; a cap on CPU seconds from outside bounds both.
 """
 
 import random

@@ -1,0 +1,43 @@
+//! The Python of the built-in problems is part of the product: formatted, linted, typed and tested with the real PyTorch.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use autores_executor::environment;
+
+fn problem() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/problems/pretrain")
+}
+
+/// The interpreter of an environment with the problem's packages and the tools that check it.
+fn python() -> PathBuf {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+    let requirements = std::fs::read_to_string(problem().join("requirements-dev.lock")).unwrap();
+    environment::ensure(&home, Some(&requirements), &|line| eprintln!("{line}")).unwrap().python
+}
+
+/// Runs a tool of the environment in the problem's folder.
+fn tool(python: &Path, arguments: &[&str]) {
+    let output = Command::new(python)
+        .arg("-m")
+        .args(arguments)
+        .current_dir(problem())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("RUFF_NO_CACHE", "true")
+        .env("OMP_NUM_THREADS", "1")
+        .output()
+        .unwrap();
+    let said =
+        [output.stdout, output.stderr].map(|s| String::from_utf8_lossy(&s).into_owned()).concat();
+    assert!(output.status.success(), "{arguments:?}:\n{said}");
+}
+
+#[test]
+fn the_problems_python_is_formatted_linted_typed_and_tested() {
+    let python = python();
+    let interpreter = python.to_str().unwrap();
+    tool(&python, &["ruff", "format", "--check", "."]);
+    tool(&python, &["ruff", "check", "."]);
+    tool(&python, &["basedpyright", "--level", "error", "--pythonpath", interpreter]);
+    tool(&python, &["pytest", "-q", "-p", "no:cacheprovider"]);
+}
