@@ -27,8 +27,10 @@ pub(crate) struct Stat {
     pub(crate) pid: pid_t,
     pub(crate) parent: pid_t,
     pub(crate) is_dead: bool,
-    /// CPU ticks of its own and of the children it waited for.
-    pub(crate) ticks: u64,
+    /// CPU ticks of its own.
+    pub(crate) own_ticks: u64,
+    /// CPU ticks of the children it waited for.
+    pub(crate) waited_ticks: u64,
     /// Clock ticks after boot.
     pub(crate) started: u64,
     pub(crate) resident_pages: u64,
@@ -57,7 +59,8 @@ fn parse_stat(line: &str) -> Option<Stat> {
         pid,
         parent: fields.get(1)?.parse().ok()?,
         is_dead: matches!(*fields.first()?, "Z" | "X"),
-        ticks: number(11)? + number(12)? + number(13)? + number(14)?,
+        own_ticks: number(11)? + number(12)?,
+        waited_ticks: number(13)? + number(14)?,
         started: number(19)?,
         resident_pages: number(21)?,
     })
@@ -159,24 +162,41 @@ fn has_variable(pid: pid_t, wanted: &[u8]) -> bool {
     environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
 }
 
-/// CPU seconds of all descendants of this process, living and waited for.
-pub(crate) fn sample() -> Sample {
-    let this = Pid::this().as_raw();
-    // Parents are read before their children, so that a child that ends meanwhile is not counted twice.
-    let reaped = reaped_cpu_s();
-    let processes = descendants(this);
-    let mut ticks = 0;
-    let mut pages = 0;
-    for process in processes.iter().filter_map(|process| stat(process.pid)) {
-        ticks += process.ticks;
-        pages += process.resident_pages;
-    }
-    let per_second = constant(SysconfVar::CLK_TCK, 100.0);
-    let page_mb = constant(SysconfVar::PAGE_SIZE, 4096.0) / MIB;
-    Sample {
-        cpu_s: reaped + ticks as f64 / per_second,
-        memory_mb: pages as f64 * page_mb,
-        processes: processes.iter().filter(|process| !process.is_dead).count(),
+/// Adds up what the descendants of this process use, over time.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    /// CPU ticks of each process that was ever seen.
+    seen: HashMap<(pid_t, u64), u64>,
+    seen_ticks: u64,
+    cpu_s: f64,
+}
+
+impl Account {
+    /// Measures now. CPU seconds never go down.
+    ///
+    /// Both sums of it are lower bounds: in the kernel's, a process is missing between its death and its being
+    /// waited for, and for ever if its parent does not want to know; in ours, what happened between two looks.
+    pub(crate) fn measure(&mut self) -> Sample {
+        // Parents are read before their children, so that a child that ends meanwhile is not counted twice.
+        let reaped = reaped_cpu_s();
+        let processes = descendants(Pid::this().as_raw());
+        let (mut ticks, mut pages) = (0, 0);
+        for process in processes.iter().filter_map(|process| stat(process.pid)) {
+            ticks += process.own_ticks + process.waited_ticks;
+            pages += process.resident_pages;
+            let last = self.seen.entry((process.pid, process.started)).or_default();
+            self.seen_ticks += process.own_ticks.saturating_sub(*last);
+            *last = process.own_ticks;
+        }
+        let per_second = constant(SysconfVar::CLK_TCK, 100.0);
+        let page_mb = constant(SysconfVar::PAGE_SIZE, 4096.0) / MIB;
+        let by_kernel = reaped + ticks as f64 / per_second;
+        self.cpu_s = self.cpu_s.max(by_kernel).max(self.seen_ticks as f64 / per_second);
+        Sample {
+            cpu_s: self.cpu_s,
+            memory_mb: pages as f64 * page_mb,
+            processes: processes.iter().filter(|process| !process.is_dead).count(),
+        }
     }
 }
 
@@ -273,7 +293,8 @@ mod tests {
             pid: 42,
             parent: 7,
             is_dead: false,
-            ticks: 26,
+            own_ticks: 11,
+            waited_ticks: 15,
             started: 900,
             resident_pages: 12,
         };

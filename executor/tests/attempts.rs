@@ -93,6 +93,25 @@ async fn a_busy_loop_meets_the_cpu_limit() {
 }
 
 #[tokio::test]
+async fn work_is_counted_although_the_parent_does_not_want_to_know_of_its_children() {
+    let script = "
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+while True:
+    child = os.fork()
+    if child == 0:
+        end = time.process_time() + 0.4
+        while time.process_time() < end: pass
+        os._exit(0)
+    while os.path.exists(f'/proc/{child}'): time.sleep(0.01)
+";
+    let mut bench = bench().python("train", script).limits(|l| l.cpu_s = 1);
+    let fault = bench.fault().await;
+    assert_eq!(fault.class, FaultClass::Timeout);
+    assert!(fault.reason.contains("CPU seconds"), "{fault}");
+}
+
+#[tokio::test]
 async fn a_sleeper_meets_the_wall_limit_and_a_silent_one_the_stall_limit() {
     let fault = bench().shell("train", "sleep 600").limits(|l| l.wall_s = 1).fault().await;
     assert_eq!(fault.class, FaultClass::Timeout);

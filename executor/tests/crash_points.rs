@@ -59,12 +59,12 @@ async fn die_at(point: &str) -> (Bench, Result<(), ReportError>) {
 #[tokio::test]
 async fn a_death_of_the_orchestrator_loses_nothing_and_repeats_nothing() {
     for point in [
-        "backend-before-checkout",
-        "backend-after-checkout",
-        "backend-after-spec",
-        "backend-before-spawn",
-        "backend-after-spawn",
-        "backend-after-ready",
+        "backend.before_checkout",
+        "backend.after_checkout",
+        "backend.after_spec",
+        "backend.before_spawn",
+        "backend.after_spawn",
+        "backend.after_ready",
     ] {
         let (bench, report) = die_at(point).await;
         report.unwrap();
@@ -74,14 +74,14 @@ async fn a_death_of_the_orchestrator_loses_nothing_and_repeats_nothing() {
 
 #[tokio::test]
 async fn a_supervisor_that_dies_before_its_start_record_is_replaced() {
-    let (bench, report) = die_at("shim-after-lock").await;
+    let (bench, report) = die_at("shim.after_lock").await;
     report.unwrap();
     assert_eq!(bench.written("ran").await, "x\n");
 }
 
 #[tokio::test]
 async fn a_supervisor_that_dies_before_its_report_loses_the_attempt() {
-    for point in ["shim-after-start-record", "shim-before-exit", "shim-before-exit-rename"] {
+    for point in ["shim.after_start_record", "shim.before_exit", "shim.before_exit_rename"] {
         let (_bench, report) = die_at(point).await;
         assert_eq!(report.unwrap_err().0.class, FaultClass::Infra, "{point}");
     }
@@ -89,7 +89,7 @@ async fn a_supervisor_that_dies_before_its_report_loses_the_attempt() {
 
 #[tokio::test]
 async fn a_supervisor_that_dies_after_its_report_has_reported() {
-    let (bench, report) = die_at("shim-after-exit").await;
+    let (bench, report) = die_at("shim.after_exit").await;
     report.unwrap();
     assert_eq!(bench.written("ran").await, "x\n");
 }

@@ -66,7 +66,7 @@ pub(super) fn write(path: &Path, exit: &Exit) -> io::Result<()> {
     file.write_all(&bytes)?;
     file.set_len(bytes.len() as u64)?;
     file.sync_all()?;
-    crash_point!("shim-before-exit-rename");
+    crash_point!("shim.before_exit_rename");
     fs::rename(&temporary, path)?;
     sync_folder(path)
 }

@@ -3,20 +3,27 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::processes::{self, Sample};
+use crate::processes::{Account, Sample};
 
 /// A value this young is not measured again: a stage may report thousands of lines a second.
 const FRESH: Duration = Duration::from_millis(50);
 
 pub(super) struct Meter {
     started: Instant,
-    last: Mutex<(Instant, Sample)>,
+    state: Mutex<State>,
+}
+
+struct State {
+    account: Account,
+    last: Sample,
+    at: Instant,
 }
 
 impl Meter {
     pub(super) fn start() -> Self {
         let now = Instant::now();
-        Self { started: now, last: Mutex::new((now, Sample::default())) }
+        let state = State { account: Account::default(), last: Sample::default(), at: now };
+        Self { started: now, state: Mutex::new(state) }
     }
 
     pub(super) fn wall_s(&self) -> f64 {
@@ -25,21 +32,21 @@ impl Meter {
 
     /// Measures now.
     pub(super) fn measure(&self) -> Sample {
-        self.update(&mut lock(&self.last))
+        lock(&self.state).measure()
     }
 
     /// Measures unless that was done a moment ago.
     pub(super) fn recent(&self) -> Sample {
-        let mut last = lock(&self.last);
-        if last.0.elapsed() < FRESH { last.1 } else { self.update(&mut last) }
+        let mut state = lock(&self.state);
+        if state.at.elapsed() < FRESH { state.last } else { state.measure() }
     }
+}
 
-    fn update(&self, last: &mut (Instant, Sample)) -> Sample {
-        let mut sample = processes::sample();
-        // Between a death and its being waited for, a process is in neither sum.
-        sample.cpu_s = sample.cpu_s.max(last.1.cpu_s);
-        *last = (Instant::now(), sample);
-        sample
+impl State {
+    fn measure(&mut self) -> Sample {
+        self.last = self.account.measure();
+        self.at = Instant::now();
+        self.last
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
     if folder.exit().exists() || folder.shim().exists() {
         return Ok(());
     }
-    crash_point!("shim-after-lock");
+    crash_point!("shim.after_lock");
     let spec = fs::read(folder.spec()).map_err(of("spec.json"))?;
     let spec: Spec =
         serde_json::from_slice(&spec).map_err(|error| of("spec.json")(error.into()))?;
@@ -77,7 +77,7 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
     let this = processes::this_supervisor(&spec.token).ok_or(SuperviseError::NoProc)?;
     let this = serde_json::to_vec(&this).map_err(|error| of("shim.json")(error.into()))?;
     write_whole(&folder.shim(), &this).map_err(of("shim.json"))?;
-    crash_point!("shim-after-start-record");
+    crash_point!("shim.after_start_record");
     forward_signals(signals, sender.clone());
     say_ready();
 
@@ -95,9 +95,9 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
     if let Err(error) = run.output.finish() {
         eprintln!("{OWN_PREFIX}cannot finish output.log: {error}");
     }
-    crash_point!("shim-before-exit");
+    crash_point!("shim.before_exit");
     exit::write(&run.folder.exit(), &exit).map_err(of("exit.json"))?;
-    crash_point!("shim-after-exit");
+    crash_point!("shim.after_exit");
     Ok(())
 }
 

@@ -18,14 +18,13 @@ use crate::arguments::{Arguments, Command};
 use crate::exit::{Exit, Outcome};
 
 fn main() -> ExitCode {
-    #[cfg(feature = "failpoints")]
-    let _scenario = fail::FailScenario::setup();
-
     // The shim must not start a runtime: it supervises with plain threads and outlives this program's releases.
     let mut arguments = std::env::args_os();
     if arguments.nth(1).is_some_and(|word| word == "shim") {
         return autores_executor::shim::main(arguments);
     }
+    #[cfg(feature = "failpoints")]
+    let _scenario = fail::FailScenario::setup();
 
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()

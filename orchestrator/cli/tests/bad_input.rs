@@ -2,10 +2,10 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use support::{Bench, bench, text};
+use support::{Bench, bench, commit, text};
 
 /// The exit code, and that every one of these words was said.
 #[track_caller]
@@ -18,24 +18,19 @@ fn check(output: &Output, code: i32, words: &[&str]) {
 }
 
 /// A copy of the toy problem that a test may spoil.
-fn copy(bench: &Bench, name: &str) -> String {
+fn copy(bench: &Bench, name: &str) -> PathBuf {
     let folder = bench.problem.with_file_name(name);
     let _ = std::fs::remove_dir_all(&folder);
-    let made = bench.autores(&["problem", "new", folder.to_str().unwrap()]);
-    assert!(made.status.success(), "{}", text(&made));
-    folder.to_str().unwrap().to_owned()
+    bench.new_problem(&folder);
+    folder
 }
 
-fn commit(folder: &str) {
-    for arguments in
-        [&["add", "-A"][..], &["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]]
-    {
-        support::git(Path::new(folder), arguments);
-    }
+fn utf8(path: &Path) -> &str {
+    path.to_str().unwrap()
 }
 
-fn edit(folder: &str, file: &str, from: &str, to: &str) {
-    let path = Path::new(folder).join(file);
+fn edit(folder: &Path, file: &str, from: &str, to: &str) {
+    let path = folder.join(file);
     let before = std::fs::read_to_string(&path).unwrap();
     assert!(before.contains(from), "{file} has no {from:?}:\n{before}");
     std::fs::write(path, before.replace(from, to)).unwrap();
@@ -83,7 +78,11 @@ fn a_broken_problem_file_is_shown_with_its_line_and_the_nearest_key() {
     let bench = bench("bad_input");
     let folder = copy(bench, "broken");
     edit(&folder, "problem.yaml", "reward:", "rewrad:");
-    check(&bench.autores(&["run", "--problem", &folder]), 2, &["problem.yaml", "rewrad", "reward"]);
+    check(
+        &bench.autores(&["run", "--problem", utf8(&folder)]),
+        2,
+        &["problem.yaml", "rewrad", "reward"],
+    );
 }
 
 #[test]
@@ -94,7 +93,7 @@ fn frozen_files_within_reach_of_an_idea_are_refused() {
     commit(&folder);
     for arguments in [["run", "--problem"], ["problem", "check"]] {
         let mut arguments = arguments.to_vec();
-        arguments.push(&folder);
+        arguments.push(utf8(&folder));
         check(&bench.autores(&arguments), 2, &["evaluate.py", "*.py", "frozen"]);
     }
 }
@@ -104,18 +103,17 @@ fn changes_that_are_not_committed_are_listed_with_the_remedy() {
     let bench = bench("bad_input");
     let folder = copy(bench, "dirty");
     edit(&folder, "code/solve.py", "\n", "\n# changed\n");
-    check(&bench.autores(&["run", "--problem", &folder]), 2, &["solve.py", "git", "commit"]);
+    check(&bench.autores(&["run", "--problem", utf8(&folder)]), 2, &["solve.py", "git", "commit"]);
 }
 
 #[test]
 fn a_folder_that_is_not_under_git_is_refused_with_the_remedy() {
     let bench = bench("bad_input");
-    let folder = copy(bench, "nogit");
-    std::fs::remove_dir_all(Path::new(&folder).join(".git")).unwrap();
     let outside = tempfile::tempdir().unwrap();
-    let moved = outside.path().join("nogit");
-    std::fs::rename(&folder, &moved).unwrap();
-    check(&bench.autores(&["run", "--problem", moved.to_str().unwrap()]), 2, &["git init"]);
+    let folder = outside.path().join("nogit");
+    bench.new_problem(&folder);
+    std::fs::remove_dir_all(folder.join(".git")).unwrap();
+    check(&bench.autores(&["run", "--problem", utf8(&folder)]), 2, &["git init"]);
 }
 
 #[test]
@@ -163,5 +161,5 @@ fn a_metric_that_never_appears_or_is_not_finite_fails_the_run_with_its_name() {
     let folder = copy(bench, "no-metric");
     edit(&folder, "problem.yaml", "name: loss", "name: accuracy");
     commit(&folder);
-    check(&bench.autores(&["run", "--problem", &folder]), 1, &["accuracy", "autores logs"]);
+    check(&bench.autores(&["run", "--problem", utf8(&folder)]), 1, &["accuracy", "autores logs"]);
 }

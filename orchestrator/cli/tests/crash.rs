@@ -44,13 +44,13 @@ const POINTS: [(&str, u32); 36] = [
     ("workspace.before_commit", 1),
     ("workspace.before_ref", 1),
     ("workspace.after_ref", 1),
-    ("backend-before-checkout", 2),
-    ("backend-after-checkout", 2),
-    ("backend-after-spec", 1),
-    ("backend-before-spawn", 3),
-    ("backend-after-spawn", 1),
-    ("backend-after-ready", 1),
-    ("backend-after-ready", 3),
+    ("backend.before_checkout", 2),
+    ("backend.after_checkout", 2),
+    ("backend.after_spec", 1),
+    ("backend.before_spawn", 3),
+    ("backend.after_spawn", 1),
+    ("backend.after_ready", 1),
+    ("backend.after_ready", 3),
     ("engine.before.attempt_failed", 1),
 ];
 
@@ -81,10 +81,14 @@ fn a_run_survives_death_at_every_named_point() {
 fn a_shim_that_dies_at_any_point_costs_an_attempt_and_nothing_else() {
     let bench = bench("crash");
     // The fail points reach the shims through their environment, so each shim of the first process dies.
-    for (index, point) in
-        ["shim-after-lock", "shim-after-start-record", "shim-before-exit", "shim-before-exit-rename"]
-            .iter()
-            .enumerate()
+    for (index, point) in [
+        "shim.after_lock",
+        "shim.after_start_record",
+        "shim.before_exit",
+        "shim.before_exit_rename",
+    ]
+    .iter()
+    .enumerate()
     {
         let name = format!("shim-{index}");
         let first =

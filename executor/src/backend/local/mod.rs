@@ -86,9 +86,9 @@ impl Backend for LocalBackend {
         {
             prepare::Prepared::Started => Ok(()),
             prepare::Prepared::Ready => {
-                crash_point!("backend-before-spawn");
+                crash_point!("backend.before_spawn");
                 start::start(&self.setup.shim, &folder).await?;
-                crash_point!("backend-after-ready");
+                crash_point!("backend.after_ready");
                 Ok(())
             }
         }

@@ -41,10 +41,10 @@ pub(super) fn prepare(
         return Ok(Prepared::Started);
     }
     clear(folder).map_err(disk)?;
-    crash_point!("backend-before-checkout");
+    crash_point!("backend.before_checkout");
     workspace::export(&setup.repository, &setup.prefix, &job.commit, &folder.code())
         .map_err(|error| checkout_failed(&error, job))?;
-    crash_point!("backend-after-checkout");
+    crash_point!("backend.after_checkout");
     for out in [folder.work(), folder.trusted()] {
         fs::create_dir_all(specify::home(&out)).map_err(disk)?;
         fs::create_dir_all(specify::temporary(&out)).map_err(disk)?;
@@ -57,7 +57,7 @@ pub(super) fn prepare(
     }
     let spec = serde_json::to_vec_pretty(&specified.spec).map_err(|error| disk(error.into()))?;
     write_whole(&folder.spec(), &spec).map_err(disk)?;
-    crash_point!("backend-after-spec");
+    crash_point!("backend.after_spec");
     Ok(Prepared::Ready)
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn start(shim: &[OsString], folder: &AttemptFolder) -> Result<(
     // The child is not killed when it is dropped; the runtime waits for it in the background.
     let mut child =
         command.spawn().map_err(|error| failed(format!("{}: {error}", program.display())))?;
-    crash_point!("backend-after-spawn");
+    crash_point!("backend.after_spawn");
     let mut said = String::new();
     if let Some(mut stdout) = child.stdout.take() {
         let _ = stdout.read_to_string(&mut said).await;

@@ -55,8 +55,12 @@ fn new(options: &NewOptions) -> Outcome {
         .ok_or_else(|| anyhow!("{:?} is no name for a folder", options.name))
         .or_usage()?;
     problems::skeleton(name, &folder).or_usage()?;
-    workspace::init_commit(&folder)?;
+    let committed = workspace::init_commit(&folder)?;
     println!("{name} is in {}", folder.display());
+    if committed.is_none() {
+        // What goes into a repository that is there already is its owner's choice.
+        println!("  git add {0} && git commit -m 'Problem {name}' {0}", folder.display());
+    }
     println!("  autores problem check {}", options.name);
     println!("  autores run --problem {}", options.name);
     Ok(Exit::Done)

@@ -29,8 +29,7 @@ pub(crate) fn bench(name: &str) -> &'static Bench {
         let _ = std::fs::remove_dir_all(&problem);
         std::fs::create_dir_all(&folder).unwrap();
         let bench = Bench { home, problem };
-        let made = bench.autores(&["problem", "new", bench.problem.to_str().unwrap()]);
-        assert!(made.status.success(), "{}", text(&made));
+        bench.new_problem(&bench.problem);
         bench
     })
 }
@@ -45,6 +44,14 @@ impl Bench {
 
     pub(crate) fn autores(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
+    }
+
+    /// A new problem in a repository of its own, although the folder may be inside another one.
+    pub(crate) fn new_problem(&self, folder: &Path) {
+        let made = self.autores(&["problem", "new", folder.to_str().unwrap()]);
+        assert!(made.status.success(), "{}", text(&made));
+        git(folder, &["init", "--quiet"]);
+        commit(folder);
     }
 
     /// A small run of the toy problem.
@@ -147,6 +154,13 @@ pub(crate) fn check_no_orphans(bench: &Bench, name: &str) {
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
         assert!(!command.contains(&folder), "{name} left {command}");
     }
+}
+
+/// Commits all that changed.
+pub(crate) fn commit(folder: &Path) {
+    git(folder, &["add", "--all"]);
+    let who = ["-c", "user.name=tester", "-c", "user.email=tester@localhost"];
+    git(folder, &[&who[..], &["commit", "--quiet", "--message", "change"]].concat());
 }
 
 pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {

@@ -121,6 +121,8 @@ def score_perturbed(server: Server, rows: np.ndarray, checks: Checks, batch: int
 
 def check_distributions(scores, seen, windows, checks: Checks, tolerance: float) -> None:
     """Refuse replies that are not log-probabilities of one distribution."""
+    if scores.max() > tolerance:
+        raise Refusal(3, f"policy: a token has probability {np.exp(scores.max()):.4g}")
     with np.errstate(over="ignore"):
         mass = np.exp(seen.astype(np.float64)).sum(axis=-1)
     if not np.all(np.abs(mass - 1) <= tolerance):

@@ -1,11 +1,14 @@
 """Every technique applies to the base, and any two apply together or say why not."""
 
 import ast
+import importlib
 import random
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 from techniques import FOLDER, PLACEHOLDER, Conflict, Technique, load_all
 
 CODE = Path(__file__).resolve().parent.parent / "code"
@@ -68,6 +71,34 @@ def test_every_value_of_every_knob_applies_and_parses(technique: Technique, base
 
 def same(one: Path, other: Path) -> bool:
     return other.exists() and one.read_text() == other.read_text()
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES, ids=lambda t: t.name)
+def test_it_trains_and_predicts_from_the_past_only(
+    technique: Technique, base: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+):
+    technique.apply(base)
+    for path in [*CODE.glob("*.py"), *base.glob("*.py")]:
+        monkeypatch.delitem(sys.modules, path.stem, raising=False)
+    monkeypatch.syspath_prepend(base)
+    config, job, model, train = map(importlib.import_module, ("config", "job", "model", "train"))
+    scale = importlib.import_module("scale").load("cpu")
+    device = job.settle(scale)
+    meter = importlib.import_module("budget").WorkMeter(scale.budget, device=device, max_steps=2)
+    losses = []
+    checkpoint = base / "checkpoint.pt"
+    report = lambda _, loss: losses.append(loss)  # noqa: E731
+    train.train(job.Job(scale, 1, data / "train", checkpoint, device, 0, 1, meter, report))
+    assert torch.stack(losses).isfinite().all()
+
+    saved = torch.load(checkpoint, weights_only=True)
+    trained = model.build(config.Config(**saved["config"]))
+    trained.load_state_dict(saved["model"])
+    tokens = torch.randint(256, (2, saved["config"]["context"]))
+    later = tokens.clone()
+    later[:, -1] += 1
+    past, again = (trained.eval()(t % 256)[:, :-1] for t in (tokens, later))
+    assert torch.allclose(past, again, atol=1e-4)
 
 
 def test_most_pairs_compose_and_the_others_conflict_cleanly(base: Path):

@@ -59,6 +59,14 @@ def test_scores_that_are_no_distribution_are_refused(code: Path, checkpoint: Pat
     assert done.stderr.startswith("policy: probabilities sum to 256")
 
 
+def test_a_probability_above_one_is_refused(code: Path, checkpoint: Path, evaluate: Run):
+    boast = "import torch\ntorch.log_softmax = lambda x, dim: torch.ones_like(x)\nimport math"
+    change(code, "model.py", "import math", boast)
+    done = evaluate(checkpoint)
+    assert done.returncode == 3
+    assert done.stderr.startswith("policy: a token has probability 2.718")
+
+
 def test_a_loss_that_is_not_finite_is_called_diverged(code: Path, checkpoint: Path, evaluate: Run):
     change(code, "model.py", "logits = self.head(x)", "logits = self.head(x) * float('nan')")
     done = evaluate(checkpoint)
