@@ -89,12 +89,12 @@ fn a_broken_problem_file_is_shown_with_its_line_and_the_nearest_key() {
 fn frozen_files_within_reach_of_an_idea_are_refused() {
     let bench = bench("bad_input");
     let folder = copy(bench, "reachable");
-    edit(&folder, "problem.yaml", "solve.py", "*.py");
+    edit(&folder, "problem.yaml", "editable: [solve.py]", "editable: [\"*.py\"]");
     commit(&folder);
     for arguments in [["run", "--problem"], ["problem", "check"]] {
         let mut arguments = arguments.to_vec();
         arguments.push(utf8(&folder));
-        check(&bench.autores(&arguments), 2, &["evaluate.py", "*.py", "frozen"]);
+        check(&bench.autores(&arguments), 2, &["budget.py", "*.py", "frozen"]);
     }
 }
 
@@ -145,7 +145,7 @@ fn a_machine_without_python_is_told_what_to_install() {
 #[test]
 fn a_second_orchestrator_is_refused_with_the_pid_of_the_first() {
     let bench = bench("bad_input");
-    let mut first = bench.run("twice", &[]).spawn().unwrap();
+    let mut first = bench.run("twice", &["--epochs", "40"]).spawn().unwrap();
     while bench.log("twice").len() < 3 {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }

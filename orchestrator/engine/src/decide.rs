@@ -30,8 +30,12 @@ pub(crate) fn decide(
     if run.status.is_terminal() || mode == Mode::Holding {
         return Vec::new();
     }
-    if let Some(reason) = baseline_failure(run) {
-        return vec![Event::RunFailed { reason }];
+    if let Some(reason) = hopeless(run) {
+        // What runs is ended first, so that no job outlives its run.
+        return match run.running().next() {
+            Some(_) => Vec::new(),
+            None => vec![Event::RunFailed { reason }],
+        };
     }
     if run.experiments.is_empty() {
         return queue_baseline(run);
@@ -51,7 +55,8 @@ pub(crate) fn decide(
     if search_is_over(run) { finish(run) } else { Vec::new() }
 }
 
-fn baseline_failure(run: &Run) -> Option<String> {
+/// Why the run cannot come to anything: without a baseline no reward means anything.
+pub(crate) fn hopeless(run: &Run) -> Option<String> {
     run.experiments_for(Purpose::Baseline).find_map(|record| match &record.state {
         ExperimentState::Failed { fault, .. } => Some(format!(
             "the unchanged codebase cannot be measured ({} failed: {fault}); \

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
-use crate::decide::{Mode, decide};
+use crate::decide::{Mode, decide, hopeless};
 
 /// The parts that a run is made of.
 #[derive(Clone)]
@@ -137,11 +137,10 @@ struct Driver<'a> {
 
 impl Driver<'_> {
     async fn work(&mut self, mut requests: mpsc::Receiver<Request>) -> Result<(), DriveError> {
-        let keep: Vec<AttemptId> =
-            self.run.running().filter_map(|(record, _)| attempt_of(&record.state)).collect();
-        self.parts.backend.sweep(&self.run.id, &keep).await;
+        self.parts.backend.sweep(&self.run.id, &self.running()).await;
         let slots = self.slots();
         let mut listening = true;
+        let mut given_up = false;
         loop {
             loop {
                 let due = decide(&self.run, &*self.parts.strategy, &slots, self.mode);
@@ -152,6 +151,10 @@ impl Driver<'_> {
             }
             if self.run.status.is_terminal() {
                 return Ok(());
+            }
+            if !given_up && hopeless(&self.run).is_some() {
+                given_up = true;
+                self.stop_running().await;
             }
             if let Some(reason) = self.stopping
                 && self.run.running().next().is_none()
@@ -175,6 +178,16 @@ impl Driver<'_> {
                 },
                 else => return Err(DriveError::NothingOwed),
             }
+        }
+    }
+
+    fn running(&self) -> Vec<AttemptId> {
+        self.run.running().filter_map(|(record, _)| attempt_of(&record.state)).collect()
+    }
+
+    async fn stop_running(&self) {
+        for attempt in self.running() {
+            self.parts.backend.stop(&attempt).await;
         }
     }
 
@@ -375,14 +388,7 @@ impl Driver<'_> {
             Request::StopNow(reason) => {
                 self.mode = Mode::Holding;
                 self.stopping = Some(reason);
-                let running: Vec<AttemptId> = self
-                    .run
-                    .running()
-                    .filter_map(|(record, _)| attempt_of(&record.state))
-                    .collect();
-                for attempt in running {
-                    self.parts.backend.stop(&attempt).await;
-                }
+                self.stop_running().await;
             }
             Request::Pause if self.stopping.is_none() => {
                 self.mode = Mode::Holding;

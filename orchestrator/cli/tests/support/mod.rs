@@ -160,7 +160,7 @@ pub(crate) fn check_no_orphans(bench: &Bench, name: &str) {
 pub(crate) fn commit(folder: &Path) {
     git(folder, &["add", "--all"]);
     let who = ["-c", "user.name=tester", "-c", "user.email=tester@localhost"];
-    git(folder, &[&who[..], &["commit", "--quiet", "--message", "change"]].concat());
+    git(folder, &[&who[..], &["commit", "--allow-empty", "--quiet", "--message", "change"]].concat());
 }
 
 pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {

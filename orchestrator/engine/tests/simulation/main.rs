@@ -126,6 +126,7 @@ fn a_baseline_that_crashes_ends_the_run_before_any_idea_is_paid_for() {
         let run = world.drive_to_the_end().await;
         assert!(matches!(run.status, Status::Failed(_)));
         assert!(run.briefs.is_empty());
+        assert_eq!(run.running().count(), 0, "a job outlives its run");
     });
 }
 
