@@ -1,5 +1,7 @@
 //! The catalogue as ideator and implementer, on techniques of the test's own and on those of the built-in problems.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

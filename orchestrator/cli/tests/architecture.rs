@@ -1,5 +1,7 @@
 //! The folders keep to themselves what is theirs: which package may use which library, and which of our own.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};

@@ -1,5 +1,7 @@
 //! Whole runs of the engine in a simulated world with a paused clock. A failure prints the seed that repeats it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 mod world;
 
 use std::collections::BTreeSet;

@@ -1,15 +1,12 @@
 //! The orchestrator dies at every named point and at random moments; the next process finishes the run.
 
-#![cfg(feature = "failpoints")]
-
-mod support;
-
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::invariants::{check_invariants, check_no_orphans};
+use crate::support::{Bench, bench, text};
 use autores_domain::Status;
-use support::{Bench, bench, check_invariants, text};
 
 const SMALL: [&str; 8] =
     ["--epochs", "2", "--batch", "2", "--verify-seeds", "2", "--finalists", "1"];
@@ -56,7 +53,7 @@ const POINTS: [(&str, u32); 36] = [
 
 #[test]
 fn a_run_survives_death_at_every_named_point() {
-    let bench = bench("crash");
+    let bench = bench();
     let mut died = Vec::new();
     for (index, (point, passing)) in POINTS.into_iter().enumerate() {
         let name = format!("at-{index}");
@@ -79,7 +76,7 @@ fn a_run_survives_death_at_every_named_point() {
 
 #[test]
 fn a_shim_that_dies_at_any_point_costs_an_attempt_and_nothing_else() {
-    let bench = bench("crash");
+    let bench = bench();
     // The fail points reach the shims through their environment, so each shim of the first process dies.
     for (index, point) in [
         "shim.after_lock",
@@ -96,13 +93,13 @@ fn a_shim_that_dies_at_any_point_costs_an_attempt_and_nothing_else() {
         // Every attempt of the baseline is lost, so the run ends, with the reason.
         assert_eq!(first.status.code(), Some(1), "{point}: {}", text(&first));
         assert!(text(&first).contains("infra"), "{point}: {}", text(&first));
-        support::check_no_orphans(bench, &name);
+        check_no_orphans(bench, &name);
     }
 }
 
 #[test]
 fn a_run_survives_kills_at_random_moments() {
-    let bench = bench("crash");
+    let bench = bench();
     for seed in 0..4u64 {
         let name = format!("random-{seed}");
         // A small generator of moments; the seed is in the run's name.

@@ -1,11 +1,9 @@
 //! What a user gets wrong is answered with the thing, the reason and the remedy, and with a code of its own.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use support::{Bench, bench, commit, text};
+use crate::support::{Bench, bench, commit, text};
 
 /// The exit code, and that every one of these words was said.
 #[track_caller]
@@ -38,13 +36,13 @@ fn edit(folder: &Path, file: &str, from: &str, to: &str) {
 
 #[test]
 fn an_unknown_problem_names_the_known_ones() {
-    let bench = bench("bad_input");
+    let bench = bench();
     check(&bench.autores(&["run", "--problem", "pretrian"]), 2, &["pretrian", "pretrain"]);
 }
 
 #[test]
 fn an_unknown_scale_strategy_backend_and_ideator_name_the_known_ones() {
-    let bench = bench("bad_input");
+    let bench = bench();
     let run = |more: &[&str]| {
         let mut arguments = vec!["run", "--problem", "pretrain"];
         arguments.extend(more);
@@ -60,7 +58,7 @@ fn an_unknown_scale_strategy_backend_and_ideator_name_the_known_ones() {
 
 #[test]
 fn an_unknown_run_or_idea_is_named() {
-    let bench = bench("bad_input");
+    let bench = bench();
     for arguments in [
         &["show", "nosuch"][..],
         &["resume", "nosuch"],
@@ -75,7 +73,7 @@ fn an_unknown_run_or_idea_is_named() {
 
 #[test]
 fn a_broken_problem_file_is_shown_with_its_line_and_the_nearest_key() {
-    let bench = bench("bad_input");
+    let bench = bench();
     let folder = copy(bench, "broken");
     edit(&folder, "problem.yaml", "reward:", "rewrad:");
     check(
@@ -87,7 +85,7 @@ fn a_broken_problem_file_is_shown_with_its_line_and_the_nearest_key() {
 
 #[test]
 fn frozen_files_within_reach_of_an_idea_are_refused() {
-    let bench = bench("bad_input");
+    let bench = bench();
     let folder = copy(bench, "reachable");
     edit(&folder, "problem.yaml", "editable: [solve.py]", "editable: [\"*.py\"]");
     commit(&folder);
@@ -100,7 +98,7 @@ fn frozen_files_within_reach_of_an_idea_are_refused() {
 
 #[test]
 fn changes_that_are_not_committed_are_listed_with_the_remedy() {
-    let bench = bench("bad_input");
+    let bench = bench();
     let folder = copy(bench, "dirty");
     edit(&folder, "code/solve.py", "\n", "\n# changed\n");
     check(&bench.autores(&["run", "--problem", utf8(&folder)]), 2, &["solve.py", "git", "commit"]);
@@ -108,7 +106,7 @@ fn changes_that_are_not_committed_are_listed_with_the_remedy() {
 
 #[test]
 fn a_folder_that_is_not_under_git_is_refused_with_the_remedy() {
-    let bench = bench("bad_input");
+    let bench = bench();
     let outside = tempfile::tempdir().unwrap();
     let folder = outside.path().join("nogit");
     bench.new_problem(&folder);
@@ -118,7 +116,7 @@ fn a_folder_that_is_not_under_git_is_refused_with_the_remedy() {
 
 #[test]
 fn a_data_directory_that_cannot_be_written_is_named() {
-    let bench = bench("bad_input");
+    let bench = bench();
     let file = bench.problem.with_file_name("a-file");
     std::fs::write(&file, "").unwrap();
     let below = file.join("home");
@@ -130,7 +128,7 @@ fn a_data_directory_that_cannot_be_written_is_named() {
 
 #[test]
 fn a_machine_without_python_is_told_what_to_install() {
-    let bench = bench("bad_input");
+    let bench = bench();
     let empty = tempfile::tempdir().unwrap();
     let home = tempfile::tempdir().unwrap();
     let output = bench
@@ -144,7 +142,7 @@ fn a_machine_without_python_is_told_what_to_install() {
 
 #[test]
 fn a_second_orchestrator_is_refused_with_the_pid_of_the_first() {
-    let bench = bench("bad_input");
+    let bench = bench();
     let mut first = bench.run("twice", &["--epochs", "40"]).spawn().unwrap();
     while bench.log("twice").len() < 3 {
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -157,7 +155,7 @@ fn a_second_orchestrator_is_refused_with_the_pid_of_the_first() {
 
 #[test]
 fn a_metric_that_never_appears_or_is_not_finite_fails_the_run_with_its_name() {
-    let bench = bench("bad_input");
+    let bench = bench();
     let folder = copy(bench, "no-metric");
     edit(&folder, "problem.yaml", "name: loss", "name: accuracy");
     commit(&folder);

@@ -1,0 +1,49 @@
+//! A disk that is full, really: a small one, in a mount namespace of its own.
+
+use std::process::{Command, Stdio};
+
+use crate::support::{bench, text};
+
+/// What is said where a small disk cannot be made; with `CI=true` that is a failure.
+fn not_tried(why: &str) {
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "the full disk was not tried: {why}");
+    eprintln!("did not run: the full disk, because {why}");
+}
+
+#[test]
+fn a_run_on_a_full_disk_ends_with_the_reason_and_is_resumed_once_there_is_room() {
+    let bench = bench();
+    let home = tempfile::tempdir().unwrap();
+    let problem = bench.problem.to_str().unwrap();
+    // The run fills the disk by itself some way into it, because the filler leaves little room.
+    let script = r#"
+        mount -t tmpfs -o size=24m tmpfs "$1" || exit 77
+        export AUTORES_HOME="$1"
+        "$2" run --problem "$3" --name full --epochs 8 2>"$1/first.log" >/dev/null &
+        run=$!
+        while [ "$("$2" list --json 2>/dev/null | grep -c '"measured": [3-9]')" = 0 ]; do sleep 0.1; done
+        head -c 100m /dev/zero > "$1/filler" 2>/dev/null
+        wait $run; echo "first exit $?"; cat "$1/first.log"
+        rm "$1/filler"
+        "$2" resume full 2>&1; echo "second exit $?"
+    "#;
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "/bin/sh", "-c", script, "sh"])
+        .arg(home.path())
+        .arg(env!("CARGO_BIN_EXE_autores"))
+        .arg(problem)
+        .stdin(Stdio::null())
+        .output();
+    let output = match output {
+        Ok(output) if output.status.code() != Some(77) => output,
+        other => return not_tried(&format!("a small disk cannot be made: {other:?}")),
+    };
+    let said = text(&output);
+    if said.contains("unshare failed") {
+        return not_tried(&said);
+    }
+    assert!(said.contains("first exit 1"), "{said}");
+    assert!(said.contains("disk is full"), "{said}");
+    assert!(said.contains("autores resume full"), "{said}");
+    assert!(said.contains("second exit 0"), "{said}");
+}
