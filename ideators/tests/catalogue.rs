@@ -141,13 +141,17 @@ fn a_known_conflict_is_not_tried_again() {
 
 #[test]
 fn when_everything_was_tried_that_is_said() {
-    let mut members = Vec::new();
-    for x in ["1", "2", "3"] {
-        for name in ["faster", "slower", "deeper"] {
-            let number = members.len() as u32 + 1;
-            members.push(member(number, vec![used(name, x)], Outcome::Pending));
+    let names = ["deeper", "faster", "slower"];
+    let settings = |name: &'static str| ["1", "2", "3"].map(|x| used(name, x));
+    let mut sets: Vec<Vec<TechniqueUse>> =
+        names.into_iter().flat_map(settings).map(|one| vec![one]).collect();
+    for (first, second) in [(0, 1), (0, 2), (1, 2)] {
+        for one in settings(names[first]) {
+            sets.extend(settings(names[second]).map(|other| vec![one.clone(), other]));
         }
     }
+    let members =
+        sets.into_iter().zip(1..).map(|(set, n)| member(n, set, Outcome::Pending)).collect();
     let population = Population { baseline: vec![], members };
     let reason = propose(&population, &brief(Operator::Fresh, &[], 1)).unwrap_err();
     assert!(reason.contains("3 techniques"), "{reason}");

@@ -67,12 +67,17 @@ pub(super) fn breed(
     known: &Known,
     rng: &mut impl Rng,
 ) -> Option<Genome> {
-    let attempt = |rng: &mut _| match operator {
+    let attempt = |operator: Operator, rng: &mut _| match operator {
         Operator::Fresh => fresh(catalogue, known, rng),
         Operator::Explore => explore(shown, catalogue, known, rng),
         Operator::Exploit => exploit(parents, catalogue, rng),
     };
-    (0..TRIES).filter_map(|_| attempt(rng)).find(|genome| known.is_new(genome))
+    // Where nothing new is left of the kind that is asked for, anything new is better than no idea.
+    [operator, Operator::Explore]
+        .into_iter()
+        .flat_map(|operator| std::iter::repeat_n(operator, TRIES))
+        .filter_map(|operator| attempt(operator, rng))
+        .find(|genome| known.is_new(genome))
 }
 
 /// One technique that nobody used, as its source recommends it; once all were used, any with other knobs.
@@ -109,7 +114,7 @@ fn explore(
     // Where every technique was tried alone, pairs are what is new.
     if rarest.0 > 0 && rng.random_bool(0.5) {
         let other = catalogue.iter().choose(rng)?;
-        genome.entry(other.name.clone()).or_insert_with(|| defaults(other));
+        genome.entry(other.name.clone()).or_insert_with(|| random_knobs(other, rng));
     }
     Some(genome)
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use autores_domain::{Brief, Ideator, Population, Proposal};
+use autores_domain::{Brief, Ideator, Member, Population, Proposal};
 use autores_templates::catalogue::{Catalogue, Technique};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -23,7 +23,7 @@ impl CatalogueIdeator {
         Self { catalogue }
     }
 
-    fn proposal(&self, brief: &Brief, genome: &Genome) -> Proposal {
+    fn proposal(&self, parents: &[&Member], genome: &Genome) -> Proposal {
         let used: Vec<(&Technique, String)> = genome
             .iter()
             .filter_map(|(name, knobs)| {
@@ -39,6 +39,14 @@ impl CatalogueIdeator {
             })
             .collect();
         let join = |texts: Vec<String>, by: &str| texts.join(by);
+        // Where nothing new could be made of them, the idea is not theirs.
+        let parents = parents
+            .iter()
+            .filter(|parent| {
+                breed::genome(&parent.idea).keys().any(|name| genome.contains_key(name))
+            })
+            .map(|parent| parent.idea.id.clone())
+            .collect();
         Proposal {
             title: join(used.iter().map(|(_, label)| label.clone()).collect(), " + "),
             hypothesis: join(
@@ -52,7 +60,7 @@ impl CatalogueIdeator {
                     "; "
                 )
             ),
-            parents: brief.parents.clone(),
+            parents,
             origin: "catalogue".into(),
             sources: used.iter().map(|(t, _)| t.source.trim().to_owned()).collect(),
             techniques: breed::techniques(genome),
@@ -80,7 +88,7 @@ impl Ideator for CatalogueIdeator {
             let bred =
                 breed::breed(brief.operator, &parents, &shown, &self.catalogue, &known, &mut rng);
             let Some(genome) = bred else { break };
-            proposals.push(self.proposal(brief, &genome));
+            proposals.push(self.proposal(&parents, &genome));
             known.add(genome);
         }
         if proposals.is_empty() {

@@ -58,7 +58,7 @@ pub trait Observer: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
     /// The store.
-    #[error("{0}")]
+    #[error(transparent)]
     Log(#[from] LogError),
     /// The log and the program disagree.
     #[error("the event log is inconsistent: {0}")]

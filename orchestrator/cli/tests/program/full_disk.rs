@@ -1,8 +1,11 @@
 //! A disk that is full, really: a small one, in a mount namespace of its own.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::support::{bench, text};
+use autores_executor::environment;
+
+use crate::support::{Bench, bench, text};
 
 /// What is said where a small disk cannot be made; with `CI=true` that is a failure.
 fn not_tried(why: &str) {
@@ -10,18 +13,29 @@ fn not_tried(why: &str) {
     eprintln!("did not run: the full disk, because {why}");
 }
 
+/// The folder with `uv`, which is larger than the small disk.
+fn installer(bench: &Bench) -> PathBuf {
+    let uv = environment::look(&bench.home).uv;
+    uv.and_then(|program| program.parent().map(PathBuf::from)).unwrap_or_default()
+}
+
 #[test]
 fn a_run_on_a_full_disk_ends_with_the_reason_and_is_resumed_once_there_is_room() {
     let bench = bench();
+    // Makes the environment, and with it the installer.
+    bench.autores(&["problem", "check", bench.problem.to_str().unwrap()]);
     let home = tempfile::tempdir().unwrap();
     let problem = bench.problem.to_str().unwrap();
     // The run fills the disk by itself some way into it, because the filler leaves little room.
     let script = r#"
         mount -t tmpfs -o size=24m tmpfs "$1" || exit 77
-        export AUTORES_HOME="$1"
+        export AUTORES_HOME="$1" PATH="$4:$PATH"
         "$2" run --problem "$3" --name full --epochs 8 2>"$1/first.log" >/dev/null &
         run=$!
-        while [ "$("$2" list --json 2>/dev/null | grep -c '"measured": [3-9]')" = 0 ]; do sleep 0.1; done
+        for wait in $(seq 600); do
+            "$2" list --json 2>/dev/null | grep -q '"measured": [3-9]' && break
+            sleep 0.1
+        done
         head -c 100m /dev/zero > "$1/filler" 2>/dev/null
         wait $run; echo "first exit $?"; cat "$1/first.log"
         rm "$1/filler"
@@ -32,6 +46,7 @@ fn a_run_on_a_full_disk_ends_with_the_reason_and_is_resumed_once_there_is_room()
         .arg(home.path())
         .arg(env!("CARGO_BIN_EXE_autores"))
         .arg(problem)
+        .arg(installer(bench))
         .stdin(Stdio::null())
         .output();
     let output = match output {
@@ -43,7 +58,7 @@ fn a_run_on_a_full_disk_ends_with_the_reason_and_is_resumed_once_there_is_room()
         return not_tried(&said);
     }
     assert!(said.contains("first exit 1"), "{said}");
-    assert!(said.contains("disk is full"), "{said}");
+    assert!(said.contains("no space left"), "{said}");
     assert!(said.contains("autores resume full"), "{said}");
     assert!(said.contains("second exit 0"), "{said}");
 }

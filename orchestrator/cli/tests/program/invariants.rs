@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use autores_domain::{Event, ExperimentState, IdeaState, Run};
+use autores_domain::{BriefState, Event, ExperimentState, IdeaState, Run};
 
 use crate::support::{Bench, git};
 
@@ -11,7 +11,10 @@ pub(crate) fn check_invariants(bench: &Bench, name: &str) {
     // 1, 7: the log folds, and each state follows on the one before.
     let run = bench.replay(name);
     // Nothing is owed: no idea and no experiment was lost on the way.
-    assert_eq!(run.ideas.len() as u32 - 1, run.config.ideas(), "{name}: an idea was lost");
+    let asked: u32 = run.briefs.iter().map(|(brief, _)| brief.count).sum();
+    let answered: u32 = run.briefs.iter().map(|(_, state)| answers(state)).sum();
+    assert_eq!(asked, run.config.ideas(), "{name}: a brief was lost");
+    assert_eq!(run.ideas.len() as u32 - 1, answered, "{name}: an idea was lost");
     for record in &run.ideas {
         assert!(record.state.step().is_none(), "{name}: something is owed to {}", record.idea.id);
     }
@@ -21,6 +24,14 @@ pub(crate) fn check_invariants(bench: &Bench, name: &str) {
     check_branches(bench, &run);
     check_attempts(bench, name, &run);
     check_no_orphans(bench, name);
+}
+
+fn answers(state: &BriefState) -> u32 {
+    match state {
+        BriefState::Answered(ideas) => *ideas,
+        BriefState::Failed(_) => 0,
+        BriefState::Open => panic!("an answer is still owed"),
+    }
 }
 
 /// 2, 5: every committed idea is on its branch, and nothing but editable files differs from the base.
