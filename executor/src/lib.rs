@@ -9,6 +9,7 @@ pub mod disk;
 pub mod environment;
 pub mod gpu;
 pub mod guard;
+mod lease;
 mod marker;
 mod processes;
 pub mod sandbox;

@@ -47,7 +47,7 @@ async fn die_at(point: &str) -> (Bench, Result<(), ReportError>) {
         .output()
         .unwrap()
         .status;
-    assert_eq!(status.success(), !point.starts_with("backend-"), "{point}");
+    assert_eq!(status.success(), !point.starts_with("backend."), "{point}");
     let (backend, job) = (bench.backend(), bench.job(1));
     backend.ensure(&job).await.unwrap();
     let report = backend.watch(&attempt(1)).await.map(|ended| {

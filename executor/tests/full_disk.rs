@@ -36,7 +36,10 @@ fn small_disk(test: &str) -> Option<PathBuf> {
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             panic!("{said}{}", String::from_utf8_lossy(&output.stderr));
         }
-        other => eprintln!("not tried, since a small disk cannot be made: {other:?}"),
+        other => {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no small disk: {other:?}");
+            eprintln!("did not run: the full disk, since a small one cannot be made: {other:?}");
+        }
     }
     None
 }

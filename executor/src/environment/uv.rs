@@ -159,8 +159,14 @@ impl Uv<'_> {
         if let Some(cache) = &self.cache {
             command.env("UV_CACHE_DIR", cache);
         }
-        let (status, tail) = run(&mut command, self.lock, self.progress)
-            .map_err(EnvironmentError::io(&self.program))?;
+        // One line a package is more than anybody reads.
+        let progress = |line: &str| {
+            if !line.starts_with(" + ") {
+                (self.progress)(line);
+            }
+        };
+        let (status, tail) =
+            run(&mut command, self.lock, &progress).map_err(EnvironmentError::io(&self.program))?;
         if status.success() {
             return Ok(());
         }

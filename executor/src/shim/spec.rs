@@ -14,6 +14,8 @@ pub(crate) struct Spec {
     pub(crate) token: String,
     pub(crate) limits: Limits,
     pub(crate) gpus: Vec<u32>,
+    /// Folder of the GPUs' locks, shared by all runs.
+    pub(crate) leases: PathBuf,
     /// Key of the metric in the result file.
     pub(crate) metric: String,
     /// Arguments after the program's name with which this program is the shim.

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use autores_domain::{Fault, FaultClass, StageReport, Usage};
+use autores_domain::{AttemptId, Fault, FaultClass, StageReport, Usage};
 use nix::fcntl::Flock;
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
@@ -21,6 +21,7 @@ use super::telemetry::Telemetry;
 use super::{OWN_PREFIX, Spec, classify};
 use crate::attempt::{AttemptFolder, write_whole};
 use crate::crash::crash_point;
+use crate::lease;
 use crate::processes;
 use crate::shim::stage::result;
 
@@ -69,11 +70,6 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
     let signals = block_signals().map_err(SuperviseError::Signals)?;
     exit::reserve(&folder.exit()).map_err(of("exit.json"))?;
     let (sender, happenings) = channel();
-    let meter = Arc::new(Meter::start());
-    let output = Output::create(&folder, spec.limits.output_mb, Arc::clone(&meter), sender.clone())
-        .map_err(of("output.log"))?;
-    let telemetry =
-        Telemetry::create(&folder.telemetry(), &spec.gpus).map_err(of("telemetry.jsonl"))?;
     let this = processes::this_supervisor(&spec.token).ok_or(SuperviseError::NoProc)?;
     let this = serde_json::to_vec(&this).map_err(|error| of("shim.json")(error.into()))?;
     write_whole(&folder.shim(), &this).map_err(of("shim.json"))?;
@@ -81,6 +77,19 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
     forward_signals(signals, sender.clone());
     say_ready();
 
+    let may_wait = || !matches!(happenings.try_recv(), Ok(Happening::Stop));
+    let Some(_lease) =
+        lease::hold(&spec.leases, &spec.gpus, may_wait).map_err(of("a GPU's lock"))?
+    else {
+        let exit = stopped_before_start(spec.attempt);
+        return exit::write(&folder.exit(), &exit).map_err(of("exit.json"));
+    };
+    // Waiting for a GPU is not the idea's doing, so the clock starts here.
+    let meter = Arc::new(Meter::start());
+    let output = Output::create(&folder, spec.limits.output_mb, Arc::clone(&meter), sender.clone())
+        .map_err(of("output.log"))?;
+    let telemetry =
+        Telemetry::create(&folder.telemetry(), &spec.gpus).map_err(of("telemetry.jsonl"))?;
     let mut run = Run {
         spec,
         folder,
@@ -99,6 +108,11 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
     exit::write(&run.folder.exit(), &exit).map_err(of("exit.json"))?;
     crash_point!("shim.after_exit");
     Ok(())
+}
+
+fn stopped_before_start(attempt: AttemptId) -> Exit {
+    let outcome = Outcome::Fault(stage::stopped());
+    Exit { attempt, outcome, usage: Usage::default(), stages: Vec::new() }
 }
 
 fn stages(run: &mut Run) -> Exit {

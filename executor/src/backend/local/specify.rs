@@ -62,6 +62,7 @@ pub(super) fn specify(
         token,
         limits: job.limits.clone(),
         gpus: job.slot.gpus.clone(),
+        leases: setup.runs.with_file_name("gpus"),
         metric: problem.metric.name.clone(),
         shim_arguments: arguments.map(|word| text(word.as_ref())).collect::<Result<_, _>>()?,
         stages,
