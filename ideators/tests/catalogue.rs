@@ -124,6 +124,7 @@ fn a_known_conflict_is_not_tried_again() {
     let measured = |reward| Outcome::Measured { reward };
     let population = Population {
         baseline: vec![0.5],
+        reference: Some(0.5),
         members: vec![
             member(1, vec![used("faster", "2")], measured(0.6)),
             member(2, vec![used("slower", "2")], measured(0.6)),
@@ -152,7 +153,7 @@ fn when_everything_was_tried_that_is_said() {
     }
     let members =
         sets.into_iter().zip(1..).map(|(set, n)| member(n, set, Outcome::Pending)).collect();
-    let population = Population { baseline: vec![], members };
+    let population = Population { baseline: vec![], reference: None, members };
     let reason = propose(&population, &brief(Operator::Fresh, &[], 1)).unwrap_err();
     assert!(reason.contains("3 techniques"), "{reason}");
 }
@@ -204,7 +205,7 @@ proptest! {
         let operator = [Operator::Fresh, Operator::Explore, Operator::Exploit][operator as usize];
         prop_assume!(operator != Operator::Exploit || !members.is_empty());
         let parents = if operator == Operator::Exploit { vec![1] } else { vec![] };
-        let population = Population { baseline: vec![0.5, 0.51], members };
+        let population = Population { baseline: vec![0.5, 0.51], reference: Some(0.5), members };
         let brief = brief(operator, &parents, seed);
         let proposals = propose(&population, &brief);
         prop_assert_eq!(&proposals, &propose(&population, &brief));

@@ -66,7 +66,7 @@ pub(crate) async fn follow(
             write_experiment(connection, run, &attempt.experiment, at_ms).await
         }
         Event::AttemptFailed { attempt, fault, usage } => {
-            end_attempt(connection, attempt, "failed", at_ms, Some(usage), Some(fault)).await?;
+            end_attempt(connection, attempt, "failed", at_ms, usage.as_ref(), Some(fault)).await?;
             write_experiment(connection, run, &attempt.experiment, at_ms).await
         }
         Event::AttemptLost { attempt, fault } => {

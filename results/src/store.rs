@@ -162,10 +162,6 @@ impl EventLog for Store {
         Ok(Store::append(self, run, after, events).await?)
     }
 
-    async fn load(&self, run: &RunId) -> Result<Vec<Recorded>, LogError> {
-        Ok(self.reader.load(run).await?)
-    }
-
     async fn record_metrics(
         &self,
         attempt: &AttemptId,

@@ -30,10 +30,13 @@ impl Known {
             Self { tried: BTreeSet::new(), conflicts: Vec::new(), uses: BTreeMap::new() };
         for member in &population.members {
             known.add(genome(&member.idea));
+            let names = names(&genome(&member.idea));
             if let Outcome::Failed(fault) = &member.outcome
                 && fault.class == FaultClass::Patch
+                // A technique that does not apply by itself conflicts with nothing.
+                && names.len() > 1
             {
-                known.conflicts.push(names(&genome(&member.idea)));
+                known.conflicts.push(names);
             }
         }
         known
@@ -58,7 +61,7 @@ impl Known {
     }
 }
 
-/// A set that was not tried; `None` if none was found.
+/// A set that was not tried, with how it was made; `None` if none was found.
 pub(super) fn breed(
     operator: Operator,
     parents: &[&Member],
@@ -66,7 +69,7 @@ pub(super) fn breed(
     catalogue: &Catalogue,
     known: &Known,
     rng: &mut impl Rng,
-) -> Option<Genome> {
+) -> Option<(Operator, Genome)> {
     let attempt = |operator: Operator, rng: &mut _| match operator {
         Operator::Fresh => fresh(catalogue, known, rng),
         Operator::Explore => explore(shown, catalogue, known, rng),
@@ -76,8 +79,8 @@ pub(super) fn breed(
     [operator, Operator::Explore]
         .into_iter()
         .flat_map(|operator| std::iter::repeat_n(operator, TRIES))
-        .filter_map(|operator| attempt(operator, rng))
-        .find(|genome| known.is_new(genome))
+        .filter_map(|operator| attempt(operator, rng).map(|genome| (operator, genome)))
+        .find(|(_, genome)| known.is_new(genome))
 }
 
 /// One technique that nobody used, as its source recommends it; once all were used, any with other knobs.

@@ -1,10 +1,11 @@
 //! Known techniques of the field, combined, mutated and crossed: a search without a language model,
 //! and the control that one must beat.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use autores_domain::{Brief, Ideator, Member, Population, Proposal};
+use autores_domain::{Brief, Ideator, Operator, Population, Proposal};
 use autores_templates::catalogue::{Catalogue, Technique};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -23,49 +24,38 @@ impl CatalogueIdeator {
         Self { catalogue }
     }
 
-    fn proposal(&self, parents: &[&Member], genome: &Genome) -> Proposal {
+    fn proposal(&self, operator: Operator, brief: &Brief, genome: &Genome) -> Proposal {
         let used: Vec<(&Technique, String)> = genome
             .iter()
-            .filter_map(|(name, knobs)| {
-                let technique = self.catalogue.get(name)?;
-                let knobs: Vec<String> =
-                    knobs.iter().map(|(knob, value)| format!("{knob}={value}")).collect();
-                let label = if knobs.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{name}({})", knobs.join(", "))
-                };
-                Some((technique, label))
-            })
+            .filter_map(|(name, knobs)| Some((self.catalogue.get(name)?, label(name, knobs))))
             .collect();
-        let join = |texts: Vec<String>, by: &str| texts.join(by);
-        // Where nothing new could be made of them, the idea is not theirs.
-        let parents = parents
-            .iter()
-            .filter(|parent| {
-                breed::genome(&parent.idea).keys().any(|name| genome.contains_key(name))
-            })
-            .map(|parent| parent.idea.id.clone())
-            .collect();
+        let each = |text: &dyn Fn(&Technique, &str) -> String| -> Vec<String> {
+            used.iter().map(|(technique, label)| text(technique, label)).collect()
+        };
         Proposal {
-            title: join(used.iter().map(|(_, label)| label.clone()).collect(), " + "),
-            hypothesis: join(
-                used.iter().map(|(t, _)| t.hypothesis.trim().to_owned()).collect(),
-                " ",
-            ),
+            operator,
+            title: each(&|_, label| label.to_owned()).join(" + "),
+            hypothesis: each(&|technique, _| technique.hypothesis.trim().to_owned()).join(" "),
             plan: format!(
                 "Apply to the base code: {}.",
-                join(
-                    used.iter().map(|(t, label)| format!("{} [{label}]", t.title)).collect(),
-                    "; "
-                )
+                each(&|technique, label| format!("{} [{label}]", technique.title)).join("; ")
             ),
-            parents,
+            // Where nothing new could be made of the parents, the idea is not theirs.
+            parents: match operator {
+                Operator::Exploit => brief.parents.clone(),
+                Operator::Fresh | Operator::Explore => Vec::new(),
+            },
             origin: "catalogue".into(),
-            sources: used.iter().map(|(t, _)| t.source.trim().to_owned()).collect(),
+            sources: each(&|technique, _| technique.source.trim().to_owned()),
             techniques: breed::techniques(genome),
         }
     }
+}
+
+/// `muon(rate=0.02)`, or the name alone where there are no knobs.
+fn label(name: &str, knobs: &BTreeMap<String, String>) -> String {
+    let knobs: Vec<String> = knobs.iter().map(|(knob, value)| format!("{knob}={value}")).collect();
+    if knobs.is_empty() { name.to_owned() } else { format!("{name}({})", knobs.join(", ")) }
 }
 
 #[async_trait]
@@ -87,8 +77,8 @@ impl Ideator for CatalogueIdeator {
         for _ in 0..brief.count {
             let bred =
                 breed::breed(brief.operator, &parents, &shown, &self.catalogue, &known, &mut rng);
-            let Some(genome) = bred else { break };
-            proposals.push(self.proposal(&parents, &genome));
+            let Some((operator, genome)) = bred else { break };
+            proposals.push(self.proposal(operator, brief, &genome));
             known.add(genome);
         }
         if proposals.is_empty() {

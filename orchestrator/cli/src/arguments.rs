@@ -80,7 +80,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) slots: Option<u32>,
     /// Seed of every random choice
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=i64::from(i32::MAX) as u64))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=2_147_483_000))]
     pub(crate) seed: u64,
     /// Strict generations: wait for an epoch's last experiment before the next epoch
     #[arg(long)]

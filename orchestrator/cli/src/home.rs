@@ -51,6 +51,11 @@ impl Home {
             .or_environment()
     }
 
+    /// Tools that autores keeps for itself.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.0.join("tools")
+    }
+
     /// The folder that holds a folder for each run.
     pub(crate) fn runs(&self) -> PathBuf {
         self.0.join("runs")

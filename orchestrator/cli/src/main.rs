@@ -5,6 +5,7 @@ mod command;
 mod exit;
 mod home;
 mod interrupt;
+mod out;
 mod progress;
 mod report;
 mod table;

@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use autores_domain::{
-    Event, ExperimentId, ExperimentState, IdeaId, Measurement, Operator, Purpose, Recorded, Run,
-    stats,
+    Event, ExperimentId, ExperimentState, IdeaId, IdeaState, Measurement, Operator, Purpose,
+    Recorded, Run, stats,
 };
 use autores_engine::Observer;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -104,7 +104,11 @@ fn steps(run: &Run) -> (u64, u64) {
     let verify = u64::from(config.verify_seeds) * (u64::from(config.finalists) + 1);
     let expected = u64::from(config.baseline_seeds) + u64::from(config.ideas()) + verify;
     let ended = run.experiments.iter().filter(|record| record.state.is_terminal()).count();
-    let rejected = run.ideas.iter().filter(|record| record.state.name() == "rejected").count();
+    let rejected = run
+        .ideas
+        .iter()
+        .filter(|record| matches!(record.state, IdeaState::Rejected { .. }))
+        .count();
     ((ended + rejected) as u64, expected)
 }
 
@@ -180,9 +184,13 @@ fn line(event: &Event, run: &Run) -> Option<String> {
 }
 
 fn measured(id: &ExperimentId, measurement: &Measurement, run: &Run) -> String {
-    let purpose = run.experiment(id).map(|record| record.experiment.purpose);
-    let against = match (purpose, stats::mean(&run.rewards(&run.baseline(), Purpose::Baseline))) {
-        (Some(Purpose::Screen | Purpose::Verify), Some(baseline)) if baseline != 0.0 => {
+    let experiment = run.experiment(id).map(|record| &record.experiment);
+    // Only the same seed tells an idea from luck.
+    let baseline = experiment
+        .filter(|experiment| experiment.idea.number != 0)
+        .and_then(|experiment| run.reward_with_seed(&run.baseline(), experiment.seed));
+    let against = match baseline {
+        Some(baseline) if baseline != 0.0 => {
             format!(" ({:+.2}% reward)", 100.0 * (measurement.reward - baseline) / baseline.abs())
         }
         _ => String::new(),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use autores_domain::{Comparison, Fault, IdeaId, Outcome, Purpose, Run, Status, Usage, stats};
+use autores_domain::{
+    Comparison, ExperimentState, Fault, IdeaId, Outcome, Purpose, Run, Status, Usage, stats,
+};
 use serde::Serialize;
 
 use crate::table::{self, duration, shorten};
@@ -18,7 +20,13 @@ pub(crate) struct Report {
     problem: String,
     scale: String,
     strategy: String,
+    seed: u64,
+    epochs: u32,
+    batch: u32,
+    base: String,
     status: &'static str,
+    #[serde(skip)]
+    is_finished: bool,
     /// Why it failed, if it did.
     reason: Option<String>,
     metric: String,
@@ -31,6 +39,8 @@ pub(crate) struct Report {
     baseline: Option<Figures>,
     /// Finalists, measured again with fresh seeds.
     finalists: Vec<Finalist>,
+    /// Finalists of which not every seed was measured, with the reason.
+    unverified: Vec<Unverified>,
     /// The best finalist that is an improvement.
     winner: Option<String>,
     /// All ideas, best first, then those without a result.
@@ -59,13 +69,20 @@ struct Finalist {
 }
 
 #[derive(Debug, Serialize)]
+struct Unverified {
+    idea: String,
+    title: String,
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
 struct Tried {
     idea: String,
     title: String,
     operator: Option<&'static str>,
     metric: Option<f64>,
     reward: Option<f64>,
-    /// Reward relative to the baseline's mean.
+    /// Gain in reward over the baseline with the same seed, as a share of it.
     gain: Option<f64>,
     fault: Option<Fault>,
 }
@@ -96,7 +113,12 @@ impl Report {
             problem: run.problem.name.clone(),
             scale: run.config.scale.clone(),
             strategy: run.config.strategy.clone(),
+            seed: run.config.seed,
+            epochs: run.config.epochs,
+            batch: run.config.batch,
+            base: run.base.commit.clone(),
             status: run.status.name(),
+            is_finished: matches!(run.status, Status::Finished(_)),
             reason: match &run.status {
                 Status::Failed(reason) => Some(reason.clone()),
                 Status::Running | Status::Paused | Status::Stopped(_) | Status::Finished(_) => None,
@@ -105,10 +127,11 @@ impl Report {
             unit: run.problem.metric.unit.clone(),
             ideas: run.ideas.len() - 1,
             experiments,
-            elapsed_s: (run.updated_ms - run.created_ms) as f64 / 1000.0,
+            elapsed_s: run.active_ms as f64 / 1000.0,
             usage: run.usage(),
             baseline: Figures::of(&baseline),
             winner: finalists.iter().find(|f| f.improvement).map(|f| f.idea.clone()),
+            unverified: unverified(run),
             finalists,
             tried,
             failures,
@@ -127,13 +150,15 @@ impl Report {
         let experiments: usize = self.experiments.values().sum();
         writeln!(
             out,
-            "{} {}: {} on {} at scale {}, {} ideas, {experiments} experiments, {} ({} CPU)",
+            "{} {}: {} on {} at scale {}, seed {}, {} of {} ideas, {experiments} experiments, {} ({} CPU)",
             self.run,
             self.status,
             self.strategy,
             self.problem,
             self.scale,
+            self.seed,
             self.ideas,
+            self.epochs * self.batch,
             duration(self.elapsed_s),
             duration(self.usage.cpu_s),
         )?;
@@ -151,8 +176,16 @@ impl Report {
         if let Some(baseline) = &self.baseline {
             writeln!(out, "Baseline   {} {}  ({})", self.metric, baseline.text(), self.unit)?;
         }
-        if self.finalists.is_empty() && self.status == "finished" {
-            writeln!(out, "Best idea  none: no idea was above the baseline")?;
+        let nothing_verified = self.finalists.is_empty() && self.unverified.is_empty();
+        if self.is_finished && nothing_verified {
+            writeln!(
+                out,
+                "Best idea  none: no idea was verified, since none was above the baseline with the same seed"
+            )?;
+        }
+        for unverified in &self.unverified {
+            writeln!(out, "Finalist   {}  {}", unverified.idea, unverified.title)?;
+            writeln!(out, "           could not be verified: {}", unverified.reason)?;
         }
         for finalist in &self.finalists {
             let is_winner = self.winner.as_ref() == Some(&finalist.idea);
@@ -178,6 +211,8 @@ impl Report {
                 comparison.standard_error,
                 if finalist.improvement {
                     "an improvement"
+                } else if comparison.ignores_seeds() {
+                    "the same with every seed, so its noise is not known and it is no improvement"
                 } else {
                     "not more than twice the error, so no improvement"
                 }
@@ -193,7 +228,8 @@ impl Report {
         }
         writeln!(
             out,
-            "\nTried (one seed each; best {} of {})",
+            "\nTried (seed {}, gain over the baseline with the same seed; best {} of {})",
+            self.seed,
             SHOWN.min(measured.len()),
             measured.len()
         )?;
@@ -282,6 +318,39 @@ fn finalist(run: &Run, comparison: &Comparison) -> Finalist {
     }
 }
 
+/// Finalists of a finished run that have no comparison, with the first reason.
+fn unverified(run: &Run) -> Vec<Unverified> {
+    let Status::Finished(verdict) = &run.status else { return Vec::new() };
+    let failed = |idea: &IdeaId| {
+        run.experiments_of(idea).filter(|e| e.experiment.purpose == Purpose::Verify).find_map(|e| {
+            match &e.state {
+                ExperimentState::Failed { fault, .. } => {
+                    Some(format!("{} of {}: {fault}", e.experiment.id, e.experiment.idea))
+                }
+                ExperimentState::Queued { .. }
+                | ExperimentState::Running { .. }
+                | ExperimentState::Measured { .. }
+                | ExperimentState::Cancelled { .. } => None,
+            }
+        })
+    };
+    run.ideas[1..]
+        .iter()
+        .map(|record| &record.idea)
+        .filter(|idea| {
+            !run.rewards(&idea.id, Purpose::Verify).is_empty() || failed(&idea.id).is_some()
+        })
+        .filter(|idea| verdict.comparisons.iter().all(|known| known.idea != idea.id))
+        .map(|idea| Unverified {
+            idea: idea.id.to_string(),
+            title: idea.title.clone(),
+            reason: failed(&idea.id)
+                .or_else(|| failed(&run.baseline()))
+                .unwrap_or_else(|| "fewer than two seeds".into()),
+        })
+        .collect()
+}
+
 fn metrics(run: &Run, idea: &IdeaId, purpose: Purpose) -> Vec<f64> {
     run.experiments_of(idea)
         .filter(|record| record.experiment.purpose == purpose)
@@ -291,7 +360,7 @@ fn metrics(run: &Run, idea: &IdeaId, purpose: Purpose) -> Vec<f64> {
 }
 
 fn tried(run: &Run) -> Vec<Tried> {
-    let baseline = stats::mean(&run.rewards(&run.baseline(), Purpose::Baseline));
+    let baseline = run.reward_with_seed(&run.baseline(), run.config.seed);
     let mut tried: Vec<Tried> = run.ideas[1..]
         .iter()
         .map(|record| {
@@ -336,17 +405,18 @@ pub(crate) fn experiments(run: &Run, idea: Option<&IdeaId>) -> comfy_table::Tabl
         if idea.is_some_and(|idea| *idea != experiment.idea) {
             continue;
         }
-        use autores_domain::ExperimentState as State;
         let (state, metric, usage) = match &record.state {
-            State::Measured { measurement, .. } => (
+            ExperimentState::Measured { measurement, .. } => (
                 "measured".to_owned(),
                 format!("{:.5}", measurement.metric),
                 Some(&measurement.usage),
             ),
-            State::Failed { fault, usage, .. } => {
-                (format!("failed ({})", fault.class), String::new(), Some(usage))
+            ExperimentState::Failed { fault, usage, .. } => {
+                (format!("failed ({})", fault.class), String::new(), usage.as_ref())
             }
-            State::Queued { .. } | State::Running { .. } | State::Cancelled { .. } => {
+            ExperimentState::Queued { .. }
+            | ExperimentState::Running { .. }
+            | ExperimentState::Cancelled { .. } => {
                 (record.state.name().to_owned(), String::new(), None)
             }
         };

@@ -3,6 +3,8 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
+use crate::out::outln;
+
 /// A table without lines that keeps to the terminal's width.
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
@@ -15,7 +17,7 @@ pub(crate) fn table(header: &[&str]) -> Table {
 /// Prints it without the blanks that pad the last column.
 pub(crate) fn print(table: &Table) {
     for line in table.lines() {
-        println!("{}", line.trim_end());
+        outln!("{}", line.trim_end());
     }
 }
 

@@ -1,17 +1,18 @@
 //! The only place that names concrete types together.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use autores_domain::{Problem, Recorded, Revision, Run, RunConfig, RunId, Slot};
+use autores_domain::{Problem, Recorded, Revision, Run, RunConfig, RunId, SearchStrategy, Slot};
 use autores_engine::{Parts, search};
 use autores_executor::backend::local::{LocalBackend, LocalSetup};
 use autores_executor::data::{self, Prepared};
 use autores_executor::environment::{self, Environment};
 use autores_executor::guard::Rules;
 use autores_executor::workspace::{self, GitWorkspace, Source};
-use autores_executor::{gpu, slots};
+use autores_executor::{gpu, sandbox, slots};
 use autores_ideators::ideator::CatalogueIdeator;
 use autores_ideators::implementer::CatalogueImplementer;
 use autores_results::Store;
@@ -73,6 +74,11 @@ pub(crate) async fn prepare(
     )
     .or_usage()?;
 
+    for gap in sandbox::support().gaps() {
+        progress
+            .say(&format!("warning: experiments are not fully confined on this machine: {gap}"));
+    }
+
     // Both may install or compute for a while, so not on a thread of the runtime.
     let (home, requirements, words) =
         (home.path().to_owned(), found.requirements.clone(), progress.clone());
@@ -119,26 +125,23 @@ pub(crate) fn located(home: &Home, run: &Run) -> Result<(PathBuf, String), Failu
     if run.config.problem == run.problem.name && builtin.exists() {
         return Ok((builtin, String::new()));
     }
-    let found = problem(&run.config.problem)?;
-    match &found.code {
-        problems::Code::Embedded(_) => Ok((builtin, String::new())),
-        problems::Code::Folder(folder) => {
-            let located = workspace::locate(folder).or_environment()?;
-            Ok((located.repository, located.prefix))
-        }
-    }
+    // Whatever has become of the problem's files, the commits are there.
+    let located = workspace::locate(Path::new(&run.config.problem)).or_environment()?;
+    Ok((located.repository, located.prefix))
 }
 
-/// Where a run's branches are.
+/// Where a run's branches are, as git wants it: the work tree where there is one.
 pub(crate) fn repository(home: &Home, run: &Run) -> Result<PathBuf, Failure> {
-    located(home, run).map(|(repository, _)| repository)
+    let (repository, _) = located(home, run)?;
+    let work_tree = repository.parent().filter(|_| repository.ends_with(".git"));
+    Ok(work_tree.map_or_else(|| repository.clone(), Path::to_owned))
 }
 
 /// The backend that a run, or a check, executes on.
-pub(crate) fn backend(home: &Home, ready: &Ready) -> Result<LocalBackend, Failure> {
-    let shim = std::env::current_exe().context("cannot find this program's own file")?;
+pub(crate) fn backend(home: &Home, ready: &Ready, runs: PathBuf) -> Result<LocalBackend, Failure> {
+    let shim = own_copy(home)?;
     Ok(LocalBackend::new(LocalSetup {
-        runs: home.runs(),
+        runs,
         shim: vec![shim.into(), "shim".into()],
         problem: ready.problem.clone(),
         repository: ready.source.repository.clone(),
@@ -151,6 +154,46 @@ pub(crate) fn backend(home: &Home, ready: &Ready) -> Result<LocalBackend, Failur
     }))
 }
 
+/// A copy of this program, for its supervisors: they must go on when the program is built or installed anew.
+fn own_copy(home: &Home) -> Result<PathBuf, Failure> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let file = std::fs::metadata(&program)?;
+    let changed = file.modified()?.duration_since(std::time::UNIX_EPOCH)?.as_nanos();
+    let name = format!("autores-{}-{:x}-{changed:x}", env!("CARGO_PKG_VERSION"), file.len());
+    let copy = home.tools().join(&name);
+    if !copy.exists() {
+        let partial = home.tools().join(format!(".{name}.{}", std::process::id()));
+        std::fs::create_dir_all(home.tools())
+            .and_then(|()| std::fs::copy(&program, &partial))
+            .and_then(|_| std::fs::rename(&partial, &copy))
+            .with_context(|| format!("cannot copy {} to {}", program.display(), copy.display()))
+            .or_environment()?;
+    }
+    Ok(copy)
+}
+
+/// What the measurements depend on besides the code.
+pub(crate) fn inputs(ready: &Ready) -> BTreeMap<String, String> {
+    let name = |path: Option<&Path>| {
+        path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned())
+    };
+    // An interpreter is at `ENVIRONMENT/bin/python`.
+    let environment = ready.environment.python.parent().and_then(Path::parent);
+    [("environment", name(environment)), ("data", name(Some(&ready.prepared.folder)))]
+        .into_iter()
+        .filter_map(|(what, name)| Some((what.to_owned(), name?)))
+        .collect()
+}
+
+/// The strategy with this name.
+pub(crate) fn strategy(name: &str) -> Result<Box<dyn SearchStrategy>, Failure> {
+    search::by_name(name)
+        .ok_or_else(|| {
+            anyhow!("there is no strategy {name:?}; there are {}", search::NAMES.join(", "))
+        })
+        .or_usage()
+}
+
 /// The parts of a run.
 pub(crate) fn parts(
     home: &Home,
@@ -159,30 +202,15 @@ pub(crate) fn parts(
     ready: &Ready,
     store: Arc<Store>,
 ) -> Result<Parts, Failure> {
-    let strategy = search::by_name(&config.strategy)
-        .ok_or_else(|| {
-            anyhow!(
-                "there is no strategy {:?}; there are {}",
-                config.strategy,
-                search::NAMES.join(", ")
-            )
-        })
-        .or_usage()?;
+    let strategy = strategy(&config.strategy)?;
     let catalogue = Arc::new(found.catalogue.clone());
-    if catalogue.is_empty() {
-        return Err(anyhow!(
-            "problem {} has no catalogue of techniques, so the catalogue ideator has nothing to propose",
-            ready.problem.name
-        ))
-        .or_usage();
-    }
     Ok(Parts {
         log: store,
         strategy: strategy.into(),
         ideator: Arc::new(CatalogueIdeator::new(catalogue.clone())),
         implementer: Arc::new(CatalogueImplementer::new(catalogue)),
         workspace: Arc::new(ready.workspace.clone()),
-        backend: Arc::new(backend(home, ready)?),
+        backend: Arc::new(backend(home, ready, home.runs())?),
     })
 }
 

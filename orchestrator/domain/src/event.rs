@@ -1,5 +1,7 @@
 //! Everything that happens to a run.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -31,6 +33,10 @@ pub enum Event {
         base: Revision,
         /// Version of the program.
         version: String,
+        /// What the measurements depend on besides the code: names of the Python environment and of the prepared
+        /// data, which are hashes of what they were made from.
+        #[serde(default)]
+        inputs: BTreeMap<String, String>,
     },
     /// A process took up the run.
     RunOpened {
@@ -134,8 +140,9 @@ pub enum Event {
         attempt: AttemptId,
         /// Why.
         fault: Fault,
-        /// What it cost.
-        usage: Usage,
+        /// What it cost, where that is known.
+        #[serde(default)]
+        usage: Option<Usage>,
     },
     /// The attempt vanished or was stopped; the experiment is queued again.
     AttemptLost {

@@ -112,8 +112,8 @@ pub enum ExperimentState {
         attempt: AttemptId,
         /// Why.
         fault: Fault,
-        /// What it cost.
-        usage: Usage,
+        /// What it cost, where that is known.
+        usage: Option<Usage>,
     },
     /// Given up before it was measured. Terminal.
     Cancelled {
@@ -169,31 +169,26 @@ impl ExperimentState {
                 Ok(Self::Cancelled { reason: reason.clone() })
             }
             (
+                Self::Running { attempt, .. },
+                Event::AttemptMeasured { attempt: reported, measurement },
+            ) if attempt == reported => {
+                Ok(Self::Measured { attempt: attempt.clone(), measurement: measurement.clone() })
+            }
+            (
+                Self::Running { attempt, .. },
+                Event::AttemptFailed { attempt: reported, fault, usage },
+            ) if attempt == reported => Ok(Self::Failed {
+                attempt: attempt.clone(),
+                fault: fault.clone(),
+                usage: usage.clone(),
+            }),
+            (
                 Self::Running { attempt, losses, .. },
-                Event::AttemptMeasured { attempt: reported, .. }
-                | Event::AttemptFailed { attempt: reported, .. }
-                | Event::AttemptLost { attempt: reported, .. },
-            ) => {
-                if attempt != reported {
-                    return illegal();
-                }
-                match event {
-                    Event::AttemptMeasured { measurement, .. } => Ok(Self::Measured {
-                        attempt: attempt.clone(),
-                        measurement: measurement.clone(),
-                    }),
-                    Event::AttemptFailed { fault, usage, .. } => Ok(Self::Failed {
-                        attempt: attempt.clone(),
-                        fault: fault.clone(),
-                        usage: usage.clone(),
-                    }),
-                    Event::AttemptLost { fault, .. } => {
-                        // Being stopped by its owner says nothing about the machine.
-                        let lost = u32::from(fault.class == crate::FaultClass::Infra);
-                        Ok(Self::Queued { attempts: attempt.number, losses: losses + lost })
-                    }
-                    _ => illegal(),
-                }
+                Event::AttemptLost { attempt: reported, fault },
+            ) if attempt == reported => {
+                // Being stopped by its owner says nothing about the machine.
+                let lost = u32::from(fault.class == crate::FaultClass::Infra);
+                Ok(Self::Queued { attempts: attempt.number, losses: losses + lost })
             }
             _ => illegal(),
         }

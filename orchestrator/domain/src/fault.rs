@@ -31,20 +31,6 @@ pub enum FaultClass {
 }
 
 impl FaultClass {
-    /// All classes, in the order in which an experiment can meet them.
-    pub const ALL: [Self; 10] = [
-        Self::Patch,
-        Self::Build,
-        Self::Crash,
-        Self::Oom,
-        Self::Timeout,
-        Self::Diverged,
-        Self::Stalled,
-        Self::Policy,
-        Self::Infra,
-        Self::Preempted,
-    ];
-
     /// Whether the experiment is tried again at no cost to the idea.
     pub fn is_retried(self) -> bool {
         matches!(self, Self::Infra | Self::Preempted)

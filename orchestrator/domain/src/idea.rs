@@ -52,6 +52,8 @@ impl Idea {
 /// An idea as an ideator gives it, before the run numbers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
+    /// How it relates to what was tried, which may differ from what was asked.
+    pub operator: Operator,
     /// A short name.
     pub title: String,
     /// Why it should help.
@@ -70,13 +72,13 @@ pub struct Proposal {
 
 impl Proposal {
     /// The idea with its number.
-    pub fn numbered(self, id: IdeaId, operator: Operator) -> Idea {
+    pub fn numbered(self, id: IdeaId) -> Idea {
         Idea {
             id,
             title: self.title,
             hypothesis: self.hypothesis,
             plan: self.plan,
-            operator: Some(operator),
+            operator: Some(self.operator),
             parents: self.parents,
             origin: self.origin,
             sources: self.sources,

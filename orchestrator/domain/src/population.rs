@@ -38,23 +38,26 @@ impl Member {
 /// Everything tried so far, in the order in which it was proposed, and the baseline.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Population {
-    /// Rewards of the baseline, one a seed.
+    /// Rewards of the baseline, one a seed: their spread is the noise.
     pub baseline: Vec<f64>,
+    /// Reward of the baseline with the seed that the ideas are screened with. Ideas are compared with this one, since
+    /// what a seed gives or takes, it gives or takes all of them.
+    pub reference: Option<f64>,
     /// The ideas, without the baseline.
     pub members: Vec<Member>,
 }
 
 impl Population {
-    /// Ideas whose reward is above the baseline's mean by more than `deviations` of its seeds' standard
-    /// deviations, best first. None before the baseline is measured.
+    /// Ideas whose reward is above the baseline's with the same seed by more than `deviations` of the standard
+    /// deviation between the baseline's seeds, best first. None before that seed of the baseline is measured.
     pub fn above_baseline(&self, deviations: f64) -> Vec<&Member> {
-        let Some(mean) = stats::mean(&self.baseline) else { return Vec::new() };
+        let Some(reference) = self.reference else { return Vec::new() };
         let noise = stats::standard_deviation(&self.baseline).unwrap_or(0.0);
         let mut better: Vec<(&Member, f64)> = self
             .members
             .iter()
             .filter_map(|member| member.reward().map(|reward| (member, reward)))
-            .filter(|(_, reward)| *reward > mean + deviations * noise)
+            .filter(|(_, reward)| *reward > reference + deviations * noise)
             .collect();
         better.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.idea.id.cmp(&b.0.idea.id)));
         better.into_iter().map(|(member, _)| member).collect()

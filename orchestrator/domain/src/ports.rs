@@ -65,8 +65,6 @@ pub struct Ended {
     pub outcome: Result<BTreeMap<String, f64>, Fault>,
     /// What it cost.
     pub usage: Usage,
-    /// The stages that ran, in order.
-    pub stages: Vec<StageReport>,
     /// What it reported.
     pub metrics: Vec<MetricPoint>,
 }
@@ -136,12 +134,6 @@ pub trait EventLog: Send + Sync {
         after: u64,
         events: &[Event],
     ) -> Result<Vec<Recorded>, LogError>;
-
-    /// All events of the run, in order.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    async fn load(&self, run: &RunId) -> Result<Vec<Recorded>, LogError>;
 
     /// Records what an attempt reported while it ran; replaces what was recorded for it before.
     ///

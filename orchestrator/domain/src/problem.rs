@@ -123,6 +123,9 @@ pub struct Limits {
     pub output_mb: u64,
     /// Size in MiB of any one file written.
     pub file_mb: u64,
+    /// Size in MiB of all files in the attempt's folders together.
+    #[serde(default = "Limits::usual_disk_mb")]
+    pub disk_mb: u64,
     /// Seconds without output and without CPU use before the attempt counts as stalled.
     pub stall_s: u64,
     /// Seconds between the request to end and the kill.
@@ -130,6 +133,11 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The limit of a problem, or of a log, that names none.
+    pub const fn usual_disk_mb() -> u64 {
+        16_384
+    }
+
     /// The limits of an experiment once the baseline's CPU seconds are known.
     pub fn relative_to(&self, baseline_cpu_s: Option<f64>) -> Self {
         let cap = match (self.cpu_times_baseline, baseline_cpu_s) {

@@ -1,5 +1,7 @@
 //! The state of a run: the fold of its events.
 
+use std::collections::BTreeMap;
+
 use crate::{
     Brief, Event, Experiment, ExperimentId, ExperimentState, Fault, FaultClass, Idea, IdeaId,
     IdeaState, Member, Outcome, Population, Problem, Purpose, Recorded, Revision, RunConfig, RunId,
@@ -67,7 +69,7 @@ pub enum BriefState {
     Failed(String),
 }
 
-/// An idea with its state and the log times that bound it.
+/// An idea with its state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IdeaRecord {
     /// The idea.
@@ -96,6 +98,8 @@ pub struct Run {
     pub problem: Problem,
     /// The commit that every idea starts from.
     pub base: Revision,
+    /// What the measurements depend on besides the code.
+    pub inputs: BTreeMap<String, String>,
     /// How it stands.
     pub status: Status,
     /// The briefs, by number.
@@ -110,6 +114,8 @@ pub struct Run {
     pub created_ms: i64,
     /// When the last event was written.
     pub updated_ms: i64,
+    /// Milliseconds in which a process worked on it.
+    pub active_ms: i64,
 }
 
 impl Run {
@@ -133,7 +139,7 @@ impl Run {
     /// # Errors
     /// [`Illegal`] if that event is not the run's creation.
     pub fn created(id: &RunId, first: &Recorded) -> Result<Self, Illegal> {
-        let Event::RunCreated { config, problem, base, .. } = &first.event else {
+        let Event::RunCreated { config, problem, base, inputs, .. } = &first.event else {
             return Err(Illegal::new("an empty log", &first.event));
         };
         let baseline = IdeaRecord {
@@ -145,6 +151,7 @@ impl Run {
             config: config.clone(),
             problem: (**problem).clone(),
             base: base.clone(),
+            inputs: inputs.clone(),
             status: Status::Running,
             briefs: Vec::new(),
             ideas: vec![baseline],
@@ -152,6 +159,7 @@ impl Run {
             sequence: first.sequence,
             created_ms: first.at_ms,
             updated_ms: first.at_ms,
+            active_ms: 0,
         })
     }
 
@@ -165,6 +173,10 @@ impl Run {
         }
         self.apply_event(&recorded.event)?;
         self.sequence = recorded.sequence;
+        // Between one process's last event and the next one's first, nobody worked.
+        if !matches!(recorded.event, Event::RunOpened { .. }) {
+            self.active_ms += recorded.at_ms - self.updated_ms;
+        }
         self.updated_ms = recorded.at_ms;
         Ok(())
     }
@@ -311,6 +323,14 @@ impl Run {
             .collect()
     }
 
+    /// Reward of one idea with one seed, whatever it was measured for.
+    pub fn reward_with_seed(&self, idea: &IdeaId, seed: u64) -> Option<f64> {
+        self.experiments_of(idea)
+            .filter(|record| record.experiment.seed == seed)
+            .find_map(|record| record.state.measurement())
+            .map(|measurement| measurement.reward)
+    }
+
     /// The baseline's id.
     pub fn baseline(&self) -> IdeaId {
         IdeaId { run: self.id.clone(), number: 0 }
@@ -351,6 +371,7 @@ impl Run {
     pub fn population(&self) -> Population {
         Population {
             baseline: self.rewards(&self.baseline(), Purpose::Baseline),
+            reference: self.reward_with_seed(&self.baseline(), self.config.seed),
             members: self.ideas[1..]
                 .iter()
                 .map(|record| Member { idea: record.idea.clone(), outcome: self.outcome(record) })
@@ -364,14 +385,19 @@ impl Run {
         for record in &self.experiments {
             let usage = match &record.state {
                 ExperimentState::Measured { measurement, .. } => &measurement.usage,
-                ExperimentState::Failed { usage, .. } => usage,
+                ExperimentState::Failed { usage: Some(usage), .. } => usage,
                 ExperimentState::Queued { .. }
                 | ExperimentState::Running { .. }
+                | ExperimentState::Failed { usage: None, .. }
                 | ExperimentState::Cancelled { .. } => continue,
             };
             total.wall_s += usage.wall_s;
             total.cpu_s += usage.cpu_s;
             total.peak_memory_mb = total.peak_memory_mb.max(usage.peak_memory_mb);
+            total.peak_gpu_memory_mb = match (total.peak_gpu_memory_mb, usage.peak_gpu_memory_mb) {
+                (Some(a), Some(b)) => Some(a.max(b)),
+                (a, b) => a.or(b),
+            };
         }
         total
     }

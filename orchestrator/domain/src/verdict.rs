@@ -49,8 +49,16 @@ impl Comparison {
     }
 
     /// Whether the finalist beats the baseline by more than twice the pooled standard error.
+    ///
+    /// One that gives the same reward with every seed, where the baseline does not, may have fixed its own seed: then
+    /// its spread says nothing of its noise.
     pub fn is_improvement(&self) -> bool {
-        self.difference > 2.0 * self.standard_error
+        !self.ignores_seeds() && self.difference > 2.0 * self.standard_error
+    }
+
+    /// Whether the finalist's rewards are all equal while the baseline's are not.
+    pub fn ignores_seeds(&self) -> bool {
+        self.candidate.deviation == Some(0.0) && self.baseline.deviation != Some(0.0)
     }
 }
 
@@ -80,6 +88,12 @@ mod tests {
     fn a_difference_within_the_noise_is_no_improvement() {
         let noisy = Comparison::of(idea(), vec![0.50, 0.56, 0.53], vec![0.51, 0.55, 0.50]).unwrap();
         assert!(noisy.difference > 0.0 && !noisy.is_improvement());
+    }
+
+    #[test]
+    fn an_idea_that_fixes_its_seed_is_none() {
+        let fixed = Comparison::of(idea(), vec![0.60, 0.60, 0.60], vec![0.51, 0.52, 0.50]).unwrap();
+        assert!(fixed.difference > 2.0 * fixed.standard_error && !fixed.is_improvement());
     }
 
     #[test]

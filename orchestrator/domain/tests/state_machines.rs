@@ -59,7 +59,7 @@ fn any_event((kind, which, detail): Choice) -> Event {
         17 => Event::AttemptFailed {
             attempt,
             fault: life::fault(FaultClass::Oom, detail),
-            usage: life::usage(detail),
+            usage: Some(life::usage(detail)),
         },
         _ => Event::AttemptLost { attempt, fault: life::fault(FaultClass::Preempted, detail) },
     }
@@ -202,7 +202,7 @@ proptest! {
             ExperimentState::Failed {
                 attempt: attempt.clone(),
                 fault: life::fault(FaultClass::Crash, 1),
-                usage: life::usage(1),
+                usage: Some(life::usage(1)),
             },
             ExperimentState::Cancelled { reason: "enough".into() },
         ][which].clone();

@@ -104,7 +104,7 @@ fn queue(run: &Run, wanted: impl Iterator<Item = (IdeaId, Purpose, u64)>) -> Vec
 fn start_attempts(run: &Run, slots: &[Slot]) -> Vec<Event> {
     let Some(scale) = run.scale() else { return Vec::new() };
     let baseline_cpu_s = run.baseline_cpu_s();
-    let free = slots.iter().filter(|slot| run.running().all(|(_, held)| held.index != slot.index));
+    let free = slots.iter().filter(|slot| run.running().all(|(_, held)| !overlap(slot, held)));
     let mut queued: Vec<_> = run
         .experiments
         .iter()
@@ -136,6 +136,11 @@ fn start_attempts(run: &Run, slots: &[Slot]) -> Vec<Event> {
         .collect()
 }
 
+/// The GPUs count too: on resume the same number may stand for others.
+fn overlap(a: &Slot, b: &Slot) -> bool {
+    a.index == b.index || a.gpus.iter().any(|gpu| b.gpus.contains(gpu))
+}
+
 fn priority(purpose: Purpose) -> u8 {
     match purpose {
         Purpose::Baseline => 0,
@@ -155,30 +160,36 @@ fn ask_for_ideas(run: &Run, strategy: &dyn SearchStrategy, slots: usize) -> Vec<
     let left_of_epoch = config.batch - asked % config.batch;
     let left = config.ideas().saturating_sub(asked).min(left_of_epoch);
     let wanted = if config.barrier {
-        if pending(run, &[]) == 0 { left } else { 0 }
+        if pending(run, Running::Counts) == 0 { left } else { 0 }
     } else {
         let ready = config.look_ahead.saturating_mul(slots as u32);
-        let waiting = pending(run, &["running"]);
+        let waiting = pending(run, Running::IsLeftOut);
         ready.saturating_sub(waiting)
     };
     let count = wanted.min(left);
     if count == 0 {
         return Vec::new();
     }
-    let number = run.briefs.len() as u32;
-    // Each brief has its own stream, so that a resumed run asks what the uninterrupted one would have asked.
-    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-    rng.set_stream(u64::from(number) + 1);
-    strategy
-        .propose(&run.population(), asked / config.batch, count, &mut rng)
-        .into_iter()
-        .zip(number..)
-        .map(|(brief, number)| Event::BriefIssued { number, brief })
-        .collect()
+    let population = run.population();
+    let first = run.briefs.len() as u32;
+    // Each brief has random numbers of its own, so that it does not matter how many are asked for at a time.
+    let briefs = (first..first + count).flat_map(|stream| {
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+        rng.set_stream(u64::from(stream) + 1);
+        strategy.propose(&population, asked / config.batch, 1, &mut rng)
+    });
+    briefs.zip(first..).map(|(brief, number)| Event::BriefIssued { number, brief }).collect()
 }
 
-/// Ideas that were asked for and have no outcome yet, leaving out those whose screening is in one of these states.
-fn pending(run: &Run, besides: &[&str]) -> u32 {
+/// Whether an idea that is just being measured is still pending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Running {
+    Counts,
+    IsLeftOut,
+}
+
+/// Ideas that were asked for and have no outcome yet.
+fn pending(run: &Run, running: Running) -> u32 {
     let open: u32 = run
         .briefs
         .iter()
@@ -188,9 +199,13 @@ fn pending(run: &Run, besides: &[&str]) -> u32 {
     let on_the_way = run.ideas[1..].iter().filter(|record| match &record.state {
         IdeaState::Proposed | IdeaState::Patched { .. } => true,
         IdeaState::Rejected { .. } => false,
-        IdeaState::Ready { .. } => run
-            .experiments_of(&record.idea.id)
-            .all(|e| !e.state.is_terminal() && !besides.contains(&e.state.name())),
+        IdeaState::Ready { .. } => run.experiments_of(&record.idea.id).all(|e| match e.state {
+            ExperimentState::Queued { .. } => true,
+            ExperimentState::Running { .. } => running == Running::Counts,
+            ExperimentState::Measured { .. }
+            | ExperimentState::Failed { .. }
+            | ExperimentState::Cancelled { .. } => false,
+        }),
     });
     open + on_the_way.count() as u32
 }
@@ -198,7 +213,7 @@ fn pending(run: &Run, besides: &[&str]) -> u32 {
 fn search_is_over(run: &Run) -> bool {
     let asked: u32 = run.briefs.iter().map(|(brief, _)| brief.count).sum();
     asked >= run.config.ideas()
-        && pending(run, &[]) == 0
+        && pending(run, Running::Counts) == 0
         && run.experiments.iter().all(|record| record.state.is_terminal())
 }
 

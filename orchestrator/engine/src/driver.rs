@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use autores_domain::{
     AttemptId, Backend, BackendError, Brief, BriefState, Ended, Event, EventLog, ExperimentState,
     ExperimentStep, Fault, FaultClass, IdeaId, IdeaStep, Ideator, Illegal, Implementer, Job,
-    LogError, MAX_LOSSES, Measurement, Patch, Proposal, Recorded, Revision, Run, SearchStrategy,
-    Slot, Status, StopReason, Workspace,
+    LogError, MAX_LOSSES, Measurement, Patch, Proposal, Recorded, Revision, Run, RunId,
+    SearchStrategy, Slot, Status, StopReason, Workspace,
 };
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -63,12 +65,46 @@ pub enum DriveError {
     /// The log and the program disagree.
     #[error("the event log is inconsistent: {0}")]
     Illegal(#[from] Illegal),
+    /// The machine cannot start jobs.
+    #[error("cannot start {attempt}: {fault}")]
+    Backend {
+        /// The attempt that could not be started.
+        attempt: AttemptId,
+        /// Why.
+        fault: Fault,
+    },
+    /// The repository cannot be written.
+    #[error("cannot commit {idea}: {fault}")]
+    Workspace {
+        /// The idea that could not be committed.
+        idea: IdeaId,
+        /// Why.
+        fault: Fault,
+    },
     /// Nothing is owed, yet the run has not ended.
     #[error("nothing is left to do, yet the run has not ended")]
     NothingOwed,
     /// A task of the program died.
     #[error("a task of the orchestrator failed: {0}")]
     Task(#[from] JoinError),
+}
+
+/// Writes a run's first event.
+///
+/// # Errors
+/// If the store fails, or has such a run.
+pub async fn create(
+    id: &RunId,
+    log: &dyn EventLog,
+    created: Event,
+    observer: &mut dyn Observer,
+) -> Result<Run, DriveError> {
+    let recorded = log.append(id, 0, &[created]).await?;
+    let run = Run::replay(id, &recorded)?;
+    for recorded in &recorded {
+        observer.observe(recorded, &run);
+    }
+    Ok(run)
 }
 
 /// Drives the run until it is finished, has failed or was asked to stop.
@@ -90,6 +126,7 @@ pub async fn drive(
         observer,
         mode,
         stopping: None,
+        ending: Arc::default(),
         in_flight: HashSet::new(),
         effects: JoinSet::new(),
     };
@@ -123,6 +160,8 @@ enum Executed {
     Ended(Ended),
     Lost(Fault),
     Rejected(Fault),
+    /// It could not be started, and that is not its fault.
+    Unavailable(Fault),
 }
 
 struct Driver<'a> {
@@ -131,6 +170,8 @@ struct Driver<'a> {
     observer: &'a mut dyn Observer,
     mode: Mode,
     stopping: Option<StopReason>,
+    /// Whether running jobs are to end; read by those that are just being started.
+    ending: Arc<AtomicBool>,
     in_flight: HashSet<Effect>,
     effects: JoinSet<(Effect, Done)>,
 }
@@ -186,6 +227,7 @@ impl Driver<'_> {
     }
 
     async fn stop_running(&self) {
+        self.ending.store(true, Ordering::SeqCst);
         for attempt in self.running() {
             self.parts.backend.stop(&attempt).await;
         }
@@ -280,8 +322,9 @@ impl Driver<'_> {
             }
             Effect::Execute(attempt) => {
                 let Some(job) = self.job(&attempt) else { return };
+                let ending = Arc::clone(&self.ending);
                 self.effects.spawn(async move {
-                    let executed = execute(&*parts.backend, &job).await;
+                    let executed = execute(&*parts.backend, &job, &ending).await;
                     (effect, Done::Executed(attempt, executed))
                 });
             }
@@ -305,13 +348,12 @@ impl Driver<'_> {
     async fn take_in(&mut self, done: Done) -> Result<(), DriveError> {
         let event = match done {
             Done::Answered(number, Ok(proposals)) => {
-                let operator = self.run.briefs[number as usize].0.operator;
                 let first = self.run.ideas.len() as u32;
                 let ideas = proposals
                     .into_iter()
                     .zip(first..)
                     .map(|(proposal, number)| {
-                        proposal.numbered(IdeaId { run: self.run.id.clone(), number }, operator)
+                        proposal.numbered(IdeaId { run: self.run.id.clone(), number })
                     })
                     .collect();
                 Event::BriefAnswered { number, ideas }
@@ -319,6 +361,10 @@ impl Driver<'_> {
             Done::Answered(number, Err(reason)) => Event::BriefFailed { number, reason },
             Done::Implemented(idea, Ok(patch)) => Event::IdeaPatched { idea, patch },
             Done::Committed(idea, Ok(revision)) => Event::IdeaCommitted { idea, revision },
+            // The idea is not to blame, and it still has its patch.
+            Done::Committed(idea, Err(fault)) if fault.class.is_retried() => {
+                return Err(DriveError::Workspace { idea, fault });
+            }
             Done::Implemented(idea, Err(fault)) | Done::Committed(idea, Err(fault)) => {
                 Event::IdeaRejected { idea, fault }
             }
@@ -336,8 +382,9 @@ impl Driver<'_> {
         let ended = match executed {
             Executed::Ended(ended) => ended,
             Executed::Rejected(fault) => {
-                return Ok(Event::AttemptFailed { attempt, fault, usage: Default::default() });
+                return Ok(Event::AttemptFailed { attempt, fault, usage: None });
             }
+            Executed::Unavailable(fault) => return Err(DriveError::Backend { attempt, fault }),
             Executed::Lost(fault) => {
                 let losses = match self.run.experiment(&attempt.experiment).map(|e| &e.state) {
                     Some(ExperimentState::Running { losses, .. }) => *losses,
@@ -346,7 +393,7 @@ impl Driver<'_> {
                 let final_loss = fault.class == FaultClass::Infra && losses + 1 >= MAX_LOSSES;
                 warn!(%attempt, %fault, "attempt lost");
                 return Ok(if final_loss {
-                    Event::AttemptFailed { attempt, fault, usage: Default::default() }
+                    Event::AttemptFailed { attempt, fault, usage: None }
                 } else {
                     Event::AttemptLost { attempt, fault }
                 });
@@ -360,7 +407,7 @@ impl Driver<'_> {
                 attempt,
                 measurement: Measurement { metric, reward, values, usage: ended.usage },
             },
-            Err(fault) => Event::AttemptFailed { attempt, fault, usage: ended.usage },
+            Err(fault) => Event::AttemptFailed { attempt, fault, usage: Some(ended.usage) },
         })
     }
 
@@ -411,11 +458,29 @@ fn attempt_of(state: &ExperimentState) -> Option<AttemptId> {
     }
 }
 
-async fn execute(backend: &dyn Backend, job: &Job) -> Executed {
-    match backend.ensure(job).await {
-        Ok(()) => {}
-        Err(BackendError::Rejected(fault)) => return Executed::Rejected(fault),
-        Err(BackendError::Unavailable(fault)) => return Executed::Lost(fault),
+/// Waits between tries to start a job on a machine that cannot just now.
+const PATIENCE: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+
+async fn execute(backend: &dyn Backend, job: &Job, ending: &AtomicBool) -> Executed {
+    let mut patience = PATIENCE.into_iter();
+    loop {
+        match backend.ensure(job).await {
+            Ok(()) => break,
+            Err(BackendError::Rejected(fault)) => return Executed::Rejected(fault),
+            Err(BackendError::Unavailable(fault)) => match patience.next() {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Executed::Unavailable(fault),
+            },
+        }
+    }
+    // A request to end it may have come before there was anything to end.
+    if ending.load(Ordering::SeqCst) {
+        backend.stop(&job.attempt).await;
     }
     match backend.watch(&job.attempt).await {
         Ok(ended) => Executed::Ended(ended),

@@ -6,7 +6,7 @@ use autores_domain::{Comparison, IdeaId, Purpose, Run, Verdict};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The best screened ideas that are above the baseline's mean, best first.
+/// The best screened ideas that are above the baseline with the same seed, best first.
 pub(crate) fn finalists(run: &Run) -> Vec<IdeaId> {
     let population = run.population();
     let better = population.above_baseline(0.0);
@@ -22,7 +22,7 @@ pub(crate) fn fresh_seeds(run: &Run) -> Vec<u64> {
     let mut rng = ChaCha8Rng::seed_from_u64(run.config.seed ^ 0x0076_6572_6966_7900);
     let mut seeds: Vec<u64> = Vec::new();
     while seeds.len() < run.config.verify_seeds as usize {
-        // 31 bits: every framework takes them as a seed.
+        // 31 bits: a signed 32-bit integer holds them.
         let seed = u64::from(rng.random::<u32>() >> 1);
         let used = run.experiments.iter().any(|record| record.experiment.seed == seed);
         if !used && !seeds.contains(&seed) {
@@ -32,8 +32,8 @@ pub(crate) fn fresh_seeds(run: &Run) -> Vec<u64> {
     seeds
 }
 
-/// What the fresh seeds say. A finalist is compared only if all of its seeds were measured: an idea that fails with
-/// one seed in three is not an improvement.
+/// What the fresh seeds say. A finalist is compared only if all of its seeds were measured, and the baseline's too: an
+/// idea that fails with one seed in three is not an improvement.
 pub(crate) fn verdict(run: &Run) -> Verdict {
     let baseline = run.rewards(&run.baseline(), Purpose::Verify);
     let mut comparisons: Vec<Comparison> = Vec::new();
@@ -43,7 +43,8 @@ pub(crate) fn verdict(run: &Run) -> Verdict {
             continue;
         }
         let rewards = run.rewards(idea, Purpose::Verify);
-        if rewards.len() == run.config.verify_seeds as usize {
+        let all = run.config.verify_seeds as usize;
+        if rewards.len() == all && baseline.len() == all {
             comparisons.extend(Comparison::of(idea.clone(), rewards, baseline.clone()));
         }
     }

@@ -25,4 +25,4 @@ mod finals;
 pub mod search;
 
 pub use decide::Mode;
-pub use driver::{DriveError, Observer, Parts, Request, drive};
+pub use driver::{DriveError, Observer, Parts, Request, create, drive};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::life;
 use crate::support::{open, run_id, stranger};
-use autores_domain::{AttemptId, Event, EventLog, LogError, MetricPoint, Run};
+use autores_domain::{AttemptId, Event, LogError, MetricPoint, Run};
 use autores_results::{Reader, Request, Store, StoreError, store_path};
 
 fn opened(pid: u32) -> Event {
@@ -215,8 +215,8 @@ async fn a_log_that_was_changed_by_hand_is_named_with_the_event() {
     store.append(&run, 0, &[life::created(), opened(1)]).await.unwrap();
     let change = "update event set body = '{\"event\":\"run_danced\"}' where sequence = 2";
     sqlx::query(change).execute(&mut stranger(home.path()).await).await.unwrap();
-    let log: &dyn EventLog = &store;
-    let Err(LogError::Unreadable(text)) = log.load(&run).await else { panic!("it was read") };
+    let error = store.reader().load(&run).await.unwrap_err();
+    let LogError::Unreadable(text) = error.into() else { panic!("it was read") };
     assert!(text.contains("event 2 of run r") && text.contains("run_danced"), "{text}");
 }
 

@@ -11,6 +11,7 @@ use crate::arguments::IdeaOptions;
 use crate::command::{idea, load};
 use crate::exit::{Exit, OrExit, Outcome};
 use crate::home::Home;
+use crate::out::outln;
 use crate::wiring;
 
 pub(crate) async fn run(home: &Home, options: IdeaOptions) -> Outcome {
@@ -27,7 +28,7 @@ pub(crate) async fn run(home: &Home, options: IdeaOptions) -> Outcome {
     if options.json {
         let shown =
             json!({ "idea": id, "base": run.base.commit, "commit": revision.commit, "diff": diff });
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        outln!("{}", serde_json::to_string_pretty(&shown)?);
     } else {
         // `autores diff … | head` closes the pipe early; that is no failure.
         let _ = std::io::stdout().write_all(diff.as_bytes());

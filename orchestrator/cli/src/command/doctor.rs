@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::arguments::JsonOption;
 use crate::exit::{Exit, Outcome};
 use crate::home::Home;
+use crate::out::outln;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,7 +41,7 @@ pub(crate) async fn run(home: &Home, options: JsonOption) -> Outcome {
     ];
     let usable = findings.iter().all(|finding| finding.grade != Grade::Missing);
     if options.json {
-        println!(
+        outln!(
             "{}",
             serde_json::to_string_pretty(
                 &serde_json::json!({ "usable": usable, "findings": findings })
@@ -53,13 +54,13 @@ pub(crate) async fn run(home: &Home, options: JsonOption) -> Outcome {
                 Grade::Warning => "warning",
                 Grade::Missing => "MISSING",
             };
-            println!("{mark}  {:<15} {}", finding.what, finding.found);
+            outln!("{mark}  {:<15} {}", finding.what, finding.found);
         }
-        println!();
+        outln!();
         if usable {
-            println!("ready: autores run --problem pretrain");
+            outln!("ready: autores run --problem pretrain{}", scale());
         } else {
-            println!("not ready: see what is missing above");
+            outln!("not ready: see what is missing above");
         }
     }
     Ok(if usable { Exit::Done } else { Exit::Environment })
@@ -150,6 +151,14 @@ fn gpus() -> Finding {
             grade: Grade::Ok,
             found: format!("none usable ({error}); experiments run on the CPU"),
         },
+    }
+}
+
+/// The scale that would use this machine best; the default one runs on the CPU.
+fn scale() -> &'static str {
+    match gpu::list() {
+        Ok(gpus) if !gpus.is_empty() => " --scale gpu1",
+        Ok(_) | Err(_) => "",
     }
 }
 

@@ -1,22 +1,29 @@
 //! `autores list`
 
 use crate::arguments::ListOptions;
-use crate::command::reader;
+use crate::command::{is_free, reader};
 use crate::exit::{Exit, Outcome};
 use crate::home::Home;
+use crate::out::outln;
 use crate::table;
 
 pub(crate) async fn run(home: &Home, options: ListOptions) -> Outcome {
-    let runs = match home.database().exists() {
+    let mut runs = match home.database().exists() {
         true => reader(home).await?.runs().await?,
         false => Vec::new(),
     };
+    for run in &mut runs {
+        let has_owner = ["running", "paused"].contains(&run.status.as_str());
+        if has_owner && is_free(home, &run.id) {
+            run.status = "interrupted".into();
+        }
+    }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&runs)?);
+        outln!("{}", serde_json::to_string_pretty(&runs)?);
         return Ok(Exit::Done);
     }
     if runs.is_empty() {
-        println!(
+        outln!(
             "no runs in {}; start one with `autores run --problem pretrain`",
             home.path().display()
         );

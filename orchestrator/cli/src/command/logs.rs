@@ -6,61 +6,84 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use autores_domain::{AttemptId, ExperimentId, ExperimentState};
+use autores_executor::attempt::AttemptFolder;
 
 use crate::arguments::LogsOptions;
 use crate::command::{load, reader};
 use crate::exit::{Exit, Failure, OrExit, Outcome};
 use crate::home::Home;
+use crate::out::{out, outln};
 
 pub(crate) async fn run(home: &Home, options: LogsOptions) -> Outcome {
     let id: ExperimentId = options.experiment.parse().or_usage()?;
+    let (attempt, state) = current(home, &id).await?;
+    let Some(attempt) = attempt else {
+        return Err(anyhow!("{id} has not been started: it is {state}")).or_usage();
+    };
+    if options.json {
+        return metrics(home, &attempt).await;
+    }
+    let folder =
+        |attempt: &AttemptId| AttemptFolder::at(home.attempts(&id.run).join(attempt.local_name()));
+    let (mut attempt, mut offset) = (attempt, 0);
+    loop {
+        // Looked at before the file, so that nothing written before the end is missed.
+        let goes_on = options.follow && folder(&attempt).is_supervised();
+        offset = print_from(&folder(&attempt).output(), offset)?;
+        if !goes_on {
+            let (latest, _) = current(home, &id).await?;
+            match latest.filter(|latest| *latest != attempt && options.follow) {
+                Some(latest) => {
+                    outln!("=== attempt {latest}");
+                    (attempt, offset) = (latest, 0);
+                }
+                None => break,
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    if offset == 0 {
+        eprintln!("{attempt} printed nothing; `autores show {id}` says how it ended");
+    }
+    Ok(Exit::Done)
+}
+
+/// The experiment's last attempt, if there is one, and the word for its state.
+async fn current(
+    home: &Home,
+    id: &ExperimentId,
+) -> Result<(Option<AttemptId>, &'static str), Failure> {
     let run = load(home, &id.run).await?;
     let record = run
-        .experiment(&id)
+        .experiment(id)
         .ok_or_else(|| {
             anyhow!("run {} has experiments e1 to e{}, so no {id}", run.id, run.experiments.len())
         })
         .or_usage()?;
-    let number = match &record.state {
-        ExperimentState::Queued { attempts, .. } => *attempts,
+    let attempt = match &record.state {
+        ExperimentState::Queued { attempts: 0, .. } | ExperimentState::Cancelled { .. } => None,
+        ExperimentState::Queued { attempts, .. } => {
+            Some(AttemptId { experiment: id.clone(), number: *attempts })
+        }
         ExperimentState::Running { attempt, .. }
         | ExperimentState::Measured { attempt, .. }
-        | ExperimentState::Failed { attempt, .. } => attempt.number,
-        ExperimentState::Cancelled { .. } => 0,
+        | ExperimentState::Failed { attempt, .. } => Some(attempt.clone()),
     };
-    if number == 0 {
-        return Err(anyhow!("{id} has not been started: it is {}", record.state.name())).or_usage();
-    }
-    let attempt = AttemptId { experiment: id, number };
-    let folder = home.attempts(&run.id).join(attempt.local_name());
-    if options.json {
-        let points = reader(home).await?.metrics(&attempt).await?;
-        if points.is_empty() {
-            // A running attempt's metrics are not in the store yet.
-            let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap_or_default();
-            print!("{text}");
-        }
-        for point in points {
-            println!("{}", serde_json::to_string(&point)?);
-        }
-        return Ok(Exit::Done);
-    }
-    show(&folder, options.follow).await
+    Ok((attempt, record.state.name()))
 }
 
-/// Prints the output; while the attempt runs and that is wanted, what is added to it too.
-async fn show(folder: &Path, follow: bool) -> Outcome {
-    let path = folder.join("output.log");
-    let mut offset = 0;
-    loop {
-        // Looked at before the file, so that nothing written before the end is missed.
-        let ended = folder.join("exit.json").exists();
-        offset = print_from(&path, offset)?;
-        if !follow || ended {
-            return Ok(Exit::Done);
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
+async fn metrics(home: &Home, attempt: &AttemptId) -> Outcome {
+    let points = reader(home).await?.metrics(attempt).await?;
+    if points.is_empty() {
+        // A running attempt's metrics are not in the store yet.
+        let run = home.attempts(&attempt.experiment.run);
+        let folder = AttemptFolder::at(run.join(attempt.local_name()));
+        out!("{}", std::fs::read_to_string(folder.metrics()).unwrap_or_default());
     }
+    for point in points {
+        outln!("{}", serde_json::to_string(&point)?);
+    }
+    Ok(Exit::Done)
 }
 
 fn print_from(path: &Path, offset: u64) -> Result<u64, Failure> {

@@ -12,8 +12,8 @@ pub(crate) mod show;
 pub(crate) mod stop;
 
 use anyhow::anyhow;
-use autores_domain::{IdeaId, IdeaRecord, Run, RunId};
-use autores_results::Reader;
+use autores_domain::{IdeaId, IdeaRecord, Run, RunId, Status};
+use autores_results::{Reader, lock};
 
 use crate::exit::{Failure, OrExit};
 use crate::home::Home;
@@ -54,6 +54,20 @@ async fn unknown_run(home: &Home, run: &RunId) -> Failure {
         ),
     };
     Failure { exit: crate::exit::Exit::Usage, error }
+}
+
+/// Whether a run that has not ended was left by its process without a word, as after `kill -9`.
+pub(crate) fn is_interrupted(home: &Home, run: &Run) -> bool {
+    match run.status {
+        Status::Running | Status::Paused => is_free(home, &run.id),
+        Status::Stopped(_) | Status::Finished(_) | Status::Failed(_) => false,
+    }
+}
+
+/// Whether no process works on a run.
+pub(crate) fn is_free(home: &Home, run: &RunId) -> bool {
+    // A lock that cannot be looked at is not free.
+    lock::acquire(home.path(), run, &run::owner()).is_ok()
 }
 
 /// An idea of a run.

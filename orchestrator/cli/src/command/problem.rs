@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::arguments::{CheckOptions, JsonOption, NewOptions, ProblemAction};
 use crate::exit::{Exit, Failure, OrExit, Outcome};
 use crate::home::Home;
+use crate::out::outln;
 use crate::progress::Progress;
 use crate::{table, wiring};
 
@@ -33,7 +34,7 @@ fn list(options: &JsonOption) -> Outcome {
         .map(|name| problems::find(name).map(|found| found.problem))
         .collect::<Result<_, _>>()?;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&known)?);
+        outln!("{}", serde_json::to_string_pretty(&known)?);
         return Ok(Exit::Done);
     }
     let mut rows = table::table(&["problem", "scale", "what"]);
@@ -56,13 +57,13 @@ fn new(options: &NewOptions) -> Outcome {
         .or_usage()?;
     problems::skeleton(name, &folder).or_usage()?;
     let committed = workspace::init_commit(&folder)?;
-    println!("{name} is in {}", folder.display());
+    outln!("{name} is in {}", folder.display());
     if committed.is_none() {
         // What goes into a repository that is there already is its owner's choice.
-        println!("  git add {0} && git commit -m 'Problem {name}' {0}", folder.display());
+        outln!("  git add {0} && git commit -m 'Problem {name}' {0}", folder.display());
     }
-    println!("  autores problem check {}", options.name);
-    println!("  autores run --problem {}", options.name);
+    outln!("  autores problem check {}", options.name);
+    outln!("  autores run --problem {}", options.name);
     Ok(Exit::Done)
 }
 
@@ -100,19 +101,19 @@ async fn check(home: &Home, options: CheckOptions) -> Outcome {
             "seeds": SEEDS, "values": results, "reproduces": reproduces,
             "largest_difference": largest, "reward_mean": mean, "reward_deviation": noise,
         });
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        outln!("{}", serde_json::to_string_pretty(&shown)?);
     } else {
         let name = &ready.problem.metric.name;
-        println!("{} at scale {scale}", ready.problem.name);
+        outln!("{} at scale {scale}", ready.problem.name);
         for (seed, metric) in SEEDS.iter().zip(&results) {
-            println!("  seed {seed}  {name} {metric}");
+            outln!("  seed {seed}  {name} {metric}");
         }
         if reproduces {
-            println!("reproduces: the same seed gives the same {name} to the last digit");
+            outln!("reproduces: the same seed gives the same {name} to the last digit");
         } else {
-            println!("does NOT reproduce: the same seed gives values up to {largest:.3e} apart");
+            outln!("does NOT reproduce: the same seed gives values up to {largest:.3e} apart");
         }
-        println!(
+        outln!(
             "noise: the two seeds' rewards have a standard deviation of {noise:.5} ({:.2}% of the mean)",
             100.0 * noise / mean.abs()
         );
@@ -120,7 +121,7 @@ async fn check(home: &Home, options: CheckOptions) -> Outcome {
     Ok(if reproduces { Exit::Done } else { Exit::Failed })
 }
 
-/// Runs the baseline with every seed, as many at a time as there are slots.
+/// Runs the baseline with every seed, as many at a time as there are slots, in a folder of its own.
 async fn measure(
     home: &Home,
     ready: &wiring::Ready,
@@ -128,9 +129,31 @@ async fn measure(
     limits: Limits,
     progress: &Progress,
 ) -> Result<Vec<f64>, Failure> {
-    let id: RunId = format!("check-{}", std::process::id()).parse().or_usage()?;
-    let attempts = home.attempts(&id);
-    let backend = wiring::backend(home, ready)?;
+    let folder = home.path().join(format!("check-{}-{}", wiring::now_ms(), std::process::id()));
+    let id: RunId = "check".parse().or_usage()?;
+    let backend = wiring::backend(home, ready, folder.clone())?;
+    let measured = tokio::select! {
+        measured = measure_all(&backend, ready, &id, scale, &limits, progress) => measured,
+        _ = tokio::signal::ctrl_c() => {
+            backend.sweep(&id, &[]).await;
+            std::fs::remove_dir_all(&folder)?;
+            return Err(anyhow!("interrupted; what was running has ended").into());
+        }
+    };
+    let values = measured.map_err(|fault| failed(&fault, &folder))?;
+    std::fs::remove_dir_all(&folder)
+        .with_context(|| format!("cannot remove {}", folder.display()))?;
+    Ok(values)
+}
+
+async fn measure_all(
+    backend: &dyn Backend,
+    ready: &wiring::Ready,
+    id: &RunId,
+    scale: &str,
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<Vec<f64>, Fault> {
     let slots = backend.slots();
     let mut values = Vec::new();
     let numbered: Vec<(u32, u64)> = (1..).zip(SEEDS).collect();
@@ -148,14 +171,12 @@ async fn measure(
                 limits: limits.clone(),
             };
             progress.doing(&format!("measuring the baseline with seed {seed}"));
-            one(&backend, job, &ready.problem.metric.name)
+            one(backend, job, &ready.problem.metric.name)
         });
         for value in futures_util::future::join_all(measured).await {
-            values.push(value.map_err(|fault| failed(&fault, &attempts))?);
+            values.push(value?);
         }
     }
-    std::fs::remove_dir_all(attempts.parent().unwrap_or(&attempts))
-        .with_context(|| format!("cannot remove {}", attempts.display()))?;
     Ok(values)
 }
 

@@ -1,6 +1,7 @@
 //! `autores resume`
 
-use autores_domain::RunId;
+use anyhow::anyhow;
+use autores_domain::{RunId, Status};
 use autores_results::lock;
 
 use crate::arguments::ResumeOptions;
@@ -42,6 +43,20 @@ pub(crate) async fn run(home: &Home, options: ResumeOptions) -> Outcome {
         &progress,
     )
     .await?;
+    let inputs = wiring::inputs(&ready);
+    for (what, before) in &run.inputs {
+        let now = inputs.get(what).map_or("nothing", String::as_str);
+        if now != before {
+            return Err(anyhow!(
+                "the {what} of {id} was {before} and is now {now}: its results would not be comparable; \
+                 bring back what changed (requirements, Python, variables or data), or start a new run"
+            ))
+            .or_usage();
+        }
+    }
+    if run.status == Status::Paused {
+        progress.say(&format!("{id} is paused; `autores unpause {id}` lets it start jobs"));
+    }
     let parts = wiring::parts(home, &run.config, &found, &ready, store.clone())?;
     work(home, run, parts, store, progress, options.json).await
 }

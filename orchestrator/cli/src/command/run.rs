@@ -1,17 +1,20 @@
 //! `autores run`
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::anyhow;
 use autores_domain::{Event, Problem, Run, RunConfig, RunId, Status, StopReason};
-use autores_engine::{Parts, drive};
-use autores_results::{Store, lock};
+use autores_engine::{Parts, create, drive};
+use autores_results::Store;
+use autores_results::lock::{self, LockError};
 use autores_templates::problems;
 
 use crate::arguments::RunOptions;
 use crate::exit::{Exit, Failure, OrExit, Outcome};
 use crate::home::Home;
 use crate::interrupt;
+use crate::out::{out, outln};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::wiring;
@@ -25,19 +28,16 @@ const LOOK_AHEAD: u32 = 1;
 pub(crate) async fn run(home: &Home, options: RunOptions) -> Outcome {
     let found = wiring::problem(&options.problem)?;
     let config = configure(&options, &found.problem, reference(&options.problem)?)?;
-    let store = wiring::store(home).await?;
-    let name = match &options.name {
-        Some(name) => name.parse().or_usage()?,
-        None => free_name(&store, &found.problem.name).await?,
-    };
-    if store.reader().run(&name).await?.is_some() {
+    if found.catalogue.is_empty() {
         return Err(anyhow!(
-            "there is a run {name} already; `autores resume {name}` goes on with it"
+            "problem {} has no catalogue of techniques, so there is nothing to propose",
+            found.problem.name
         ))
         .or_usage();
     }
-    let _lock = lock::acquire(home.path(), &name, &owner()).or_environment()?;
-    let progress = Progress::new(options.json);
+    let store = wiring::store(home).await?;
+    let (name, _lock) = claim(home, &store, &options, &found.problem.name).await?;
+    let mut progress = Progress::new(options.json);
     progress.say(&format!("run {name}: {} at scale {}", found.problem.name, config.scale));
     let ready =
         wiring::prepare(home, &found, &found.problem, &config.scale, config.slots, None, &progress)
@@ -48,9 +48,9 @@ pub(crate) async fn run(home: &Home, options: RunOptions) -> Outcome {
         problem: Box::new(ready.problem.clone()),
         base: ready.source.base.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
+        inputs: wiring::inputs(&ready),
     };
-    let recorded = store.append(&name, 0, &[created]).await?;
-    let run = wiring::replay(&name, &recorded)?;
+    let run = create(&name, &*store, created, &mut progress).await?;
     work(home, run, parts, store, progress, options.json).await
 }
 
@@ -80,10 +80,10 @@ pub(crate) async fn work(
 pub(crate) fn tell(home: &Home, run: &Run, json: bool) -> Outcome {
     let report = Report::of(run);
     if json {
-        println!("{}", serde_json::json!({ "report": report }));
+        outln!("{}", serde_json::json!({ "report": report }));
     } else {
-        println!();
-        print!("{}", report.text(wiring::repository(home, run).ok().as_deref()));
+        outln!();
+        out!("{}", report.text(wiring::repository(home, run).ok().as_deref()));
     }
     Ok(match &run.status {
         Status::Finished(_) => Exit::Done,
@@ -116,6 +116,7 @@ fn configure(
         return Err(anyhow!("there is no ideator {:?}; there is catalogue", options.ideator))
             .or_usage();
     }
+    wiring::strategy(&options.strategy)?;
     Ok(RunConfig {
         problem: reference,
         scale: scale_name,
@@ -134,16 +135,37 @@ fn configure(
     })
 }
 
-/// `PROBLEM-N` with the smallest number that no run has.
-async fn free_name(store: &Store, problem: &str) -> Result<RunId, Failure> {
-    let runs = store.reader().runs().await?;
-    let taken = |name: &RunId| runs.iter().any(|row| row.id == *name);
-    let names = (1..).filter_map(|number| format!("{problem}-{number}").parse::<RunId>().ok());
-    names
-        .take(runs.len() + 1)
-        .find(|name| !taken(name))
-        .ok_or_else(|| anyhow!("{problem:?} gives no run name; choose one with --name"))
-        .or_usage()
+/// A name that no run has, and the run's lock: the name that was given, else `PROBLEM-N` with the smallest free number.
+async fn claim(
+    home: &Home,
+    store: &Store,
+    options: &RunOptions,
+    problem: &str,
+) -> Result<(RunId, lock::RunLock), Failure> {
+    if let Some(name) = &options.name {
+        let name: RunId = name.parse().or_usage()?;
+        let lock = lock::acquire(home.path(), &name, &owner()).or_environment()?;
+        if store.reader().run(&name).await?.is_some() {
+            return Err(anyhow!(
+                "there is a run {name} already; `autores resume {name}` goes on with it"
+            ))
+            .or_usage();
+        }
+        return Ok((name, lock));
+    }
+    // A problem's name may be longer than a run's, and have an underscore.
+    let stem: String = problem.replace('_', "-").chars().take(40).collect();
+    let stem = stem.trim_end_matches('-');
+    for number in 1.. {
+        let name: RunId = format!("{stem}-{number}").parse().or_usage()?;
+        match lock::acquire(home.path(), &name, &owner()) {
+            Ok(lock) if store.reader().run(&name).await?.is_none() => return Ok((name, lock)),
+            // Another process is just about to create it.
+            Ok(_) | Err(LockError::Held { .. } | LockError::HeldByUnknown { .. }) => {}
+            Err(error @ LockError::Unavailable { .. }) => return Err(error).or_environment(),
+        }
+    }
+    unreachable!("the numbers do not end")
 }
 
 /// How the run remembers its problem: a built-in one by name, a user's by the absolute path of its folder.
@@ -151,7 +173,9 @@ fn reference(given: &str) -> Result<String, Failure> {
     if problems::list().contains(&given) {
         return Ok(given.to_owned());
     }
-    let folder = std::path::absolute(given)?;
+    let given = Path::new(given);
+    let folder = if given.is_file() { given.parent().unwrap_or(given) } else { given };
+    let folder = std::path::absolute(folder)?;
     folder
         .to_str()
         .map(str::to_owned)

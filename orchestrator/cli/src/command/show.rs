@@ -5,9 +5,10 @@ use autores_domain::{ExperimentId, ExperimentState, IdeaId, IdeaState, Run, RunI
 use serde_json::json;
 
 use crate::arguments::ShowOptions;
-use crate::command::{idea, load};
+use crate::command::{idea, is_interrupted, load};
 use crate::exit::{Exit, OrExit, Outcome};
 use crate::home::Home;
+use crate::out::{out, outln};
 use crate::report::{self, Report};
 use crate::{table, wiring};
 
@@ -32,11 +33,22 @@ pub(crate) async fn run(home: &Home, options: ShowOptions) -> Outcome {
 fn show_run(home: &Home, run: &Run, json: bool) -> Outcome {
     let report = Report::of(run);
     if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        let experiments: Vec<_> = run
+            .experiments
+            .iter()
+            .map(|record| json!({ "experiment": record.experiment, "state": record.state }))
+            .collect();
+        let mut shown = serde_json::to_value(&report)?;
+        shown["experiment_list"] = json!(experiments);
+        outln!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(Exit::Done);
     }
-    print!("{}", report.text(wiring::repository(home, run).ok().as_deref()));
-    println!("\nExperiments");
+    out!("{}", report.text(wiring::repository(home, run).ok().as_deref()));
+    if is_interrupted(home, run) {
+        outln!("\nNo process works on it; go on with: autores resume {}", run.id);
+    }
+    outln!("\nBase commit {}", run.base.commit);
+    outln!("\nExperiments");
     table::print(&report::experiments(run, None));
     Ok(Exit::Done)
 }
@@ -50,36 +62,38 @@ fn show_idea(run: &Run, id: &IdeaId, json: bool) -> Outcome {
             .collect();
         let shown =
             json!({ "idea": record.idea, "state": record.state, "experiments": experiments });
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        outln!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(Exit::Done);
     }
     let shown = &record.idea;
-    println!("{}  {}", shown.id, shown.title);
-    println!("\nHypothesis  {}", shown.hypothesis.trim());
-    println!("Plan        {}", shown.plan.trim());
+    outln!("{}  {}", shown.id, shown.title);
+    outln!("\nHypothesis  {}", shown.hypothesis.trim());
+    outln!("Plan        {}", shown.plan.trim());
     for source in &shown.sources {
-        println!("Source      {source}");
+        outln!("Source      {source}");
     }
     let operator = shown.operator.map_or("", autores_domain::Operator::as_str);
-    println!("Origin      {} {operator}", shown.origin);
+    outln!("Origin      {} {operator}", shown.origin);
     if !shown.parents.is_empty() {
         let parents: Vec<String> = shown.parents.iter().map(IdeaId::to_string).collect();
-        println!("Parents     {}", parents.join(", "));
+        outln!("Parents     {}", parents.join(", "));
     }
     match &record.state {
         IdeaState::Proposed | IdeaState::Patched { .. } => {
-            println!("State       {}", record.state.name())
+            outln!("State       {}", record.state.name())
         }
         IdeaState::Ready { revision } => {
-            println!("Branch      {}", shown.id.branch());
-            println!(
+            outln!("Branch      {}", shown.id.branch());
+            outln!(
                 "Commit      {} (+{} −{} lines)",
-                revision.commit, revision.lines.0, revision.lines.1
+                revision.commit,
+                revision.lines.0,
+                revision.lines.1
             );
         }
-        IdeaState::Rejected { fault } => println!("Rejected    {fault}"),
+        IdeaState::Rejected { fault } => outln!("Rejected    {fault}"),
     }
-    println!();
+    outln!();
     table::print(&report::experiments(run, Some(id)));
     Ok(Exit::Done)
 }
@@ -93,11 +107,11 @@ fn show_experiment(home: &Home, run: &Run, id: &ExperimentId, json: bool) -> Out
         .or_usage()?;
     if json {
         let shown = json!({ "experiment": record.experiment, "state": record.state });
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        outln!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(Exit::Done);
     }
     let experiment = &record.experiment;
-    println!(
+    outln!(
         "{}  {} of {} at scale {} with seed {}: {}",
         experiment.id,
         experiment.purpose.as_str(),
@@ -109,33 +123,35 @@ fn show_experiment(home: &Home, run: &Run, id: &ExperimentId, json: bool) -> Out
     let (attempt, usage) = match &record.state {
         ExperimentState::Measured { attempt, measurement } => {
             for (name, value) in &measurement.values {
-                println!("  {name:<24} {value}");
+                outln!("  {name:<24} {value}");
             }
-            println!("  {:<24} {}", "reward", measurement.reward);
+            outln!("  {:<24} {}", "reward", measurement.reward);
             (Some(attempt), Some(&measurement.usage))
         }
         ExperimentState::Failed { attempt, fault, usage } => {
-            println!("  {fault}");
+            outln!("  {fault}");
             for line in &fault.tail {
-                println!("  | {line}");
+                outln!("  | {line}");
             }
-            (Some(attempt), Some(usage))
+            (Some(attempt), usage.as_ref())
         }
         ExperimentState::Running { attempt, .. } => (Some(attempt), None),
         ExperimentState::Queued { .. } => (None, None),
         ExperimentState::Cancelled { reason } => {
-            println!("  {reason}");
+            outln!("  {reason}");
             (None, None)
         }
     };
     if let Some(usage) = usage {
-        println!(
+        outln!(
             "  {:.1} s wall, {:.1} s CPU, {:.0} MiB memory at most",
-            usage.wall_s, usage.cpu_s, usage.peak_memory_mb
+            usage.wall_s,
+            usage.cpu_s,
+            usage.peak_memory_mb
         );
     }
     if let Some(attempt) = attempt {
-        println!("  files in {}", home.attempts(&run.id).join(attempt.local_name()).display());
+        outln!("  files in {}", home.attempts(&run.id).join(attempt.local_name()).display());
     }
     Ok(Exit::Done)
 }

@@ -50,7 +50,7 @@ fn a_run_is_listed_shown_diffed_logged_and_checked_out() {
     let report = &lines.last().unwrap()["report"];
     assert_eq!(report["status"], "finished");
     assert_eq!(report["ideas"], 12);
-    assert_eq!(lines[0]["event"], "run_opened");
+    assert_eq!(lines[0]["event"], "run_created");
 
     assert!(said(bench, &["list"]).contains("whole"));
     let runs = json(bench, &["list", "--json"]);

@@ -28,7 +28,7 @@ fn a_run_on_a_full_disk_ends_with_the_reason_and_is_resumed_once_there_is_room()
     let problem = bench.problem.to_str().unwrap();
     // The run fills the disk by itself some way into it, because the filler leaves little room.
     let script = r#"
-        mount -t tmpfs -o size=24m tmpfs "$1" || exit 77
+        mount -t tmpfs -o size=160m tmpfs "$1" || exit 77
         export AUTORES_HOME="$1" PATH="$4:$PATH"
         "$2" run --problem "$3" --name full --epochs 8 2>"$1/first.log" >/dev/null &
         run=$!
@@ -36,7 +36,7 @@ fn a_run_on_a_full_disk_ends_with_the_reason_and_is_resumed_once_there_is_room()
             "$2" list --json 2>/dev/null | grep -q '"measured": [3-9]' && break
             sleep 0.1
         done
-        head -c 100m /dev/zero > "$1/filler" 2>/dev/null
+        head -c 400m /dev/zero > "$1/filler" 2>/dev/null
         wait $run; echo "first exit $?"; cat "$1/first.log"
         rm "$1/filler"
         "$2" resume full 2>&1; echo "second exit $?"

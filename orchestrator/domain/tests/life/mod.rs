@@ -35,6 +35,7 @@ pub(crate) fn created() -> Event {
         problem: Box::new(problem()),
         base: revision(0),
         version: "0.1.0".into(),
+        inputs: Default::default(),
     }
 }
 
@@ -81,6 +82,7 @@ pub(crate) fn limits() -> Limits {
         memory_mb: 2048,
         output_mb: 8,
         file_mb: 64,
+        disk_mb: 64,
         stall_s: 30,
         grace_s: 5,
     }
@@ -207,7 +209,7 @@ pub(crate) fn possible(run: &Run, (kind, which, detail): Choice) -> Option<Event
                 Event::AttemptLost { attempt, fault: fault(FaultClass::Infra, detail) }
             } else {
                 let fault = fault(FaultClass::Crash, detail);
-                Event::AttemptFailed { attempt, fault, usage: usage(detail) }
+                Event::AttemptFailed { attempt, fault, usage: Some(usage(detail)) }
             })
         }
         _ => Some(match detail % 4 {

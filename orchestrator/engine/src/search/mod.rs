@@ -38,7 +38,11 @@ mod tests {
             };
             Member { idea: Idea::baseline(id), outcome }
         });
-        Population { baseline: vec![0.49, 0.50, 0.51], members: members.collect() }
+        Population {
+            baseline: vec![0.49, 0.50, 0.51],
+            reference: Some(0.50),
+            members: members.collect(),
+        }
     }
 
     proptest! {

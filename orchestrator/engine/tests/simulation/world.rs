@@ -44,6 +44,7 @@ fn problem() -> Problem {
         memory_mb: 100,
         output_mb: 1,
         file_mb: 1,
+        disk_mb: 1,
         stall_s: 10,
         grace_s: 1,
     };
@@ -83,6 +84,8 @@ pub(crate) struct Faults {
     pub(crate) crash: f64,
     /// Share of ideas whose patch does not apply.
     pub(crate) patch: f64,
+    /// Share of tries to start an attempt that the machine cannot.
+    pub(crate) unavailable: f64,
     /// The unchanged codebase crashes.
     pub(crate) broken_baseline: bool,
 }
@@ -94,6 +97,8 @@ struct Machines {
     /// How often a process was started for each attempt.
     processes: BTreeMap<AttemptId, u32>,
     stopped: BTreeSet<AttemptId>,
+    /// Tries to start each attempt.
+    tries: BTreeMap<AttemptId, u32>,
     /// Time in which a slot was used.
     busy: Duration,
 }
@@ -151,6 +156,10 @@ impl World {
         self.machines.lock().unwrap().busy.as_secs_f64() / total
     }
 
+    fn is_stopped(&self, attempt: &AttemptId) -> bool {
+        self.machines.lock().unwrap().stopped.contains(attempt)
+    }
+
     fn rng(&self, what: &str) -> ChaCha8Rng {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
@@ -164,6 +173,7 @@ impl World {
             problem: Box::new(problem()),
             base: Revision { commit: "base".into(), tree: "base".into(), lines: (0, 0) },
             version: "0".into(),
+            inputs: BTreeMap::new(),
         };
         self.append(&run_id(), 0, &[created]).await.unwrap();
     }
@@ -220,10 +230,6 @@ impl EventLog for World {
         Ok(recorded)
     }
 
-    async fn load(&self, _run: &RunId) -> Result<Vec<Recorded>, LogError> {
-        Ok(self.events())
-    }
-
     async fn record_metrics(
         &self,
         attempt: &AttemptId,
@@ -243,6 +249,7 @@ impl Ideator for World {
     async fn propose(&self, brief: &Brief, _: &Population) -> Result<Vec<Proposal>, String> {
         tokio::time::sleep(Duration::from_millis(20)).await;
         let proposal = Proposal {
+            operator: brief.operator,
             title: format!("idea {:x}", brief.seed),
             hypothesis: String::new(),
             plan: String::new(),
@@ -285,7 +292,14 @@ impl Backend for World {
     }
 
     async fn ensure(&self, job: &Job) -> Result<(), BackendError> {
+        tokio::time::sleep(Duration::from_millis(300)).await;
         let mut machines = self.machines.lock().unwrap();
+        let tries = machines.tries.entry(job.attempt.clone()).or_default();
+        *tries += 1;
+        if self.rng(&format!("try {} {tries}", job.attempt)).random_bool(self.faults.unavailable) {
+            let fault = Fault::new(FaultClass::Infra, "no process can be started");
+            return Err(BackendError::Unavailable(fault));
+        }
         if !machines.started.contains_key(&job.attempt) {
             machines.started.insert(job.attempt.clone(), Instant::now());
             *machines.processes.entry(job.attempt.clone()).or_default() += 1;
@@ -297,7 +311,10 @@ impl Backend for World {
         let mut rng = self.rng(&attempt.to_string());
         let takes = Duration::from_millis(rng.random_range(8_000..20_000));
         let begun = self.machines.lock().unwrap().started[attempt];
-        tokio::time::sleep_until(begun + takes).await;
+        while begun.elapsed() < takes && !self.is_stopped(attempt) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let takes = begun.elapsed();
         let mut machines = self.machines.lock().unwrap();
         machines.busy += takes;
         if machines.stopped.contains(attempt) {
@@ -327,11 +344,15 @@ impl Backend for World {
         };
         let usage =
             Usage { wall_s: 1.0, cpu_s: 1.0, peak_memory_mb: 1.0, peak_gpu_memory_mb: None };
-        Ok(Ended { outcome, usage, stages: vec![], metrics: vec![] })
+        Ok(Ended { outcome, usage, metrics: vec![] })
     }
 
+    /// Only what was started can be stopped.
     async fn stop(&self, attempt: &AttemptId) {
-        self.machines.lock().unwrap().stopped.insert(attempt.clone());
+        let mut machines = self.machines.lock().unwrap();
+        if machines.started.contains_key(attempt) {
+            machines.stopped.insert(attempt.clone());
+        }
     }
 
     async fn sweep(&self, _: &RunId, _: &[AttemptId]) {}
