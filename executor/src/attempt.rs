@@ -117,6 +117,11 @@ impl AttemptFolder {
         }
     }
 
+    /// Whether its supervisor lives.
+    pub fn is_supervised(&self) -> bool {
+        self.supervisor().as_ref().is_some_and(crate::processes::is_alive)
+    }
+
     /// The supervisor, if the attempt was started.
     pub(crate) fn supervisor(&self) -> Option<Supervisor> {
         serde_json::from_slice(&fs::read(self.shim()).ok()?).ok()

@@ -134,7 +134,7 @@ pub fn ensure(
     }
     let hidden = hidden(&folder)?;
     let prepared = Prepared { folder, hidden };
-    marker::write(&complete, &prepared).map_err(io(&complete))?;
+    marker::complete(&prepared.folder, &complete, &prepared).map_err(io(&complete))?;
     Ok(prepared)
 }
 

@@ -1,5 +1,6 @@
-//! A GPU belongs to one attempt at a time, whichever run it is of: a lock for each GPU, held for as long as the
-//! attempt's supervisor lives and freed by the kernel if it dies. Never chooses a GPU.
+//! A GPU belongs to one attempt at a time, whichever run below the same data folder it is of; a second data
+//! folder, or another user, is not seen. A lock for each GPU, held for as long as the attempt's supervisor lives
+//! and freed by the kernel if it dies. Never chooses a GPU.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -7,19 +7,35 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::attempt::sync_folder;
+
 /// What a complete folder's marker says; `None` if the folder is not complete.
 pub(crate) fn read<T: DeserializeOwned>(marker: &Path) -> Option<T> {
     let text = fs::read(marker).ok()?;
     serde_json::from_slice(&text).ok()
 }
 
-/// Marks a folder as complete; the marker appears whole or not at all.
+/// Marks a folder as complete once all that is in it would outlast a power failure.
+pub(crate) fn complete<T: Serialize>(folder: &Path, marker: &Path, content: &T) -> io::Result<()> {
+    nix::unistd::syncfs(File::open(folder)?)?;
+    write(marker, content)
+}
+
+/// Writes a file that appears whole or not at all.
 pub(crate) fn write<T: Serialize>(marker: &Path, content: &T) -> io::Result<()> {
     let partial = marker.with_extension(format!("{}.partial", std::process::id()));
     let mut file = File::create(&partial)?;
     file.write_all(&serde_json::to_vec_pretty(content)?)?;
     file.sync_all()?;
-    fs::rename(&partial, marker)
+    fs::rename(&partial, marker)?;
+    sync_folder(marker)
+}
+
+/// Gives a folder its final name, which marks it as complete.
+pub(crate) fn rename_complete(from: &Path, to: &Path) -> io::Result<()> {
+    nix::unistd::syncfs(File::open(from)?)?;
+    fs::rename(from, to)?;
+    sync_folder(to)
 }
 
 /// Waits until no other process makes the folder. The lock lasts as long as the file, or a child's copy of it, is open.

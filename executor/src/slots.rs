@@ -95,6 +95,7 @@ mod tests {
             memory_mb: 1,
             output_mb: 1,
             file_mb: 1,
+            disk_mb: 1,
             stall_s: 1,
             grace_s: 1,
         };

@@ -3,9 +3,10 @@
 mod bench;
 
 use std::fs;
+use std::process::Command;
 
 use autores_domain::{Backend, FaultClass};
-use autores_executor::shim::TelemetryPoint;
+use autores_executor::shim::{Exit, TelemetryPoint};
 use bench::{again_as_another_user, attempt, bench, lives};
 
 const RESULT: &str = "echo '{\"loss\": 2.5, \"note\": \"x\"}' > $1/result.json\n";
@@ -19,7 +20,8 @@ async fn an_attempt_ends_with_its_numbers_and_what_it_reported() {
     assert_eq!(ended.outcome.unwrap(), [("loss".to_owned(), 2.5)].into());
     assert_eq!(ended.metrics.len(), 1);
     assert_eq!(ended.metrics[0].values["train_loss"], 3.5);
-    assert_eq!(ended.stages.len(), 1);
+    let exit = Exit::read(&bench.attempt_folder(&attempt(1))).unwrap().unwrap();
+    assert_eq!(exit.stages.len(), 1);
     assert!(ended.usage.wall_s > 0.0);
     assert_eq!(bench.log(), "=== stage train\nhello\n");
     let telemetry = fs::read_to_string(bench.attempt_folder(&attempt(1)).telemetry()).unwrap();
@@ -32,7 +34,8 @@ async fn cpu_seconds_of_children_that_ended_are_counted() {
     let mut bench = bench().shell("train", &format!("{work} & {work}; wait\n{RESULT}"));
     let ended = bench.report().await.unwrap();
     assert!(ended.usage.cpu_s > 0.01, "{:?}", ended.usage);
-    assert!(ended.stages[0].usage.cpu_s <= ended.usage.cpu_s);
+    let exit = Exit::read(&bench.attempt_folder(&attempt(1))).unwrap().unwrap();
+    assert!(exit.stages[0].usage.cpu_s <= ended.usage.cpu_s);
 }
 
 #[tokio::test]
@@ -147,6 +150,87 @@ async fn nothing_that_a_stage_started_is_left() {
     for name in ["a", "b", "c"] {
         assert!(!lives(&bench.written(name).await), "{name} is left");
     }
+}
+
+#[tokio::test]
+async fn processes_that_end_as_soon_as_they_have_a_successor_are_caught() {
+    // Bounded, so that nothing is left for long if they are not.
+    let chain = "
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+int main(int count, char **words) {
+    time_t end = time(0) + 60;
+    long step = 0;
+    int beat = open(words[1], O_CREAT | O_WRONLY, 0600);
+    while (time(0) < end) {
+        if (fork()) _exit(0);
+        setsid();
+        step += 1;
+        pwrite(beat, &step, sizeof step, 0);
+    }
+}
+";
+    let bench = bench();
+    let source = bench.write("data/train/chain.c", chain);
+    let program = bench.path("data/train/chain");
+    let built = Command::new("cc").arg(source).arg("-o").arg(&program).status().unwrap();
+    assert!(built.success());
+    let script = format!(
+        "{} $1/beat; while ! [ -s $1/beat ]; do sleep 0.02; done\n{RESULT}",
+        program.display()
+    );
+    let mut bench = bench.shell("train", &script);
+    assert_eq!(bench.values().await["loss"], 2.5);
+    let beat = bench.attempt_folder(&attempt(1)).work().join("beat");
+    let last = fs::read(&beat).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert_eq!(fs::read(&beat).unwrap(), last, "the chain goes on");
+}
+
+#[tokio::test]
+async fn more_reports_than_can_be_used_are_not_kept_and_are_no_fault() {
+    let script = format!(
+        "i=0; while [ $i -lt 10500 ]; do echo '@metrics {{\"a\": 1}}'; i=$((i+1)); done\n{RESULT}"
+    );
+    let mut bench = bench().shell("train", &script);
+    let ended = bench.report().await.unwrap();
+    assert_eq!(ended.outcome.unwrap()["loss"], 2.5);
+    assert_eq!(ended.metrics.len(), 10_000);
+    assert_eq!(bench.log().matches("is not kept").count(), 1);
+}
+
+#[tokio::test]
+async fn many_files_together_meet_the_disk_limit() {
+    let script = "for i in 1 2 3 4 5; do head -c 1000000 /dev/zero > $1/tmp/$i; done; sleep 600";
+    let mut bench = bench().shell("train", script).limits(|l| l.disk_mb = 3);
+    let fault = bench.fault().await;
+    assert_eq!(fault.class, FaultClass::Policy);
+    assert!(fault.reason.contains("3 MiB together (disk_mb)"), "{fault}");
+}
+
+#[tokio::test]
+async fn what_a_stage_prints_does_not_make_the_machine_guilty() {
+    let forged = [
+        "echo 'autores: cannot make the sandbox: x' >&2; exit 120",
+        "echo 'autores: cannot start /usr/bin/python3: x' >&2; exit 127",
+        "echo '{\"sandbox\": \"x\"}' >&0; echo 'autores: cannot make the sandbox' >&2; exit 120",
+    ];
+    for script in forged {
+        assert_eq!(bench().shell("train", script).fault().await.class, FaultClass::Crash);
+    }
+}
+
+#[tokio::test]
+async fn a_gpu_that_cannot_be_held_is_said() {
+    let mut bench = bench().shell("train", RESULT);
+    bench.write("gpus", "a file where the locks' folder should be");
+    let (backend, mut job) = (bench.backend(), bench.job(1));
+    job.slot.gpus = vec![0];
+    backend.ensure(&job).await.unwrap();
+    let fault = backend.watch(&attempt(1)).await.unwrap_err().0;
+    assert_eq!(fault.class, FaultClass::Infra);
+    assert!(fault.reason.contains("cannot hold a GPU in"), "{fault}");
 }
 
 #[tokio::test]

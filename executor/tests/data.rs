@@ -48,6 +48,7 @@ fn problem() -> Problem {
         memory_mb: 1,
         output_mb: 1,
         file_mb: 1,
+        disk_mb: 100,
         stall_s: 1,
         grace_s: 1,
     };

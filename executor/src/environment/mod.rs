@@ -67,7 +67,7 @@ pub fn ensure(
     let mut reads = vec![environment.clone()];
     reads.extend(python.reads.iter().cloned());
     let made = Environment { python: interpreter, reads };
-    marker::write(&complete, &made).map_err(EnvironmentError::io(&complete))?;
+    marker::complete(&environment, &complete, &made).map_err(EnvironmentError::io(&complete))?;
     Ok(made)
 }
 
@@ -92,10 +92,15 @@ fn names_packages(requirements: &str) -> bool {
 
 fn name(requirements: Option<&str>, python: &Python) -> String {
     let mut hash = Sha256::new();
-    for part in [requirements.unwrap_or(""), &python.version, &python.executable.to_string_lossy()]
-    {
-        hash.update(part.as_bytes());
+    let mut add = |part: &[u8]| {
+        hash.update(part);
         hash.update([0]);
+    };
+    add(requirements.unwrap_or("").as_bytes());
+    add(python.version.as_bytes());
+    add(python.executable.as_os_str().as_encoded_bytes());
+    for path in &python.reads {
+        add(path.as_os_str().as_encoded_bytes());
     }
     marker::short_hex(&hash.finalize())
 }

@@ -22,7 +22,8 @@ pub(super) struct Python {
     pub(super) executable: PathBuf,
     /// `3.11.7`
     pub(super) version: String,
-    /// What it reads of itself: prefixes and standard library.
+    /// What it reads of itself: prefixes, and by name its standard library, although a prefix holds it, because a
+    /// prefix such as `/usr` holds those of other interpreters too.
     pub(super) reads: Vec<PathBuf>,
 }
 
@@ -44,7 +45,7 @@ struct Stamp {
 /// The first interpreter on PATH that is new enough. `folder` holds what is remembered.
 pub(super) fn find(folder: &Path) -> Result<Python, EnvironmentError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    find_on(std::env::split_paths(&path).collect(), &folder.join("pythons.json"))
+    find_on(std::env::split_paths(&path).collect(), &folder.join("interpreters.json"))
 }
 
 fn find_on(folders: Vec<PathBuf>, memory: &Path) -> Result<Python, EnvironmentError> {
@@ -113,10 +114,7 @@ print(json.dumps({
 
 fn ask(candidate: &Path) -> Option<Python> {
     let asked = Command::new(candidate).args(["-I", "-S", "-c", QUESTION]).output().ok()?;
-    let mut python: Python = serde_json::from_slice(&asked.stdout).ok()?;
-    let all = python.reads.clone();
-    python.reads.retain(|path| !all.iter().any(|other| other != path && path.starts_with(other)));
-    Some(python)
+    serde_json::from_slice(&asked.stdout).ok()
 }
 
 fn is_new_enough(version: &str) -> bool {
@@ -147,7 +145,10 @@ mod tests {
         fake(folder.path(), "python3", "3.9.2");
         fake(folder.path(), "python3.12", "3.12.1");
         let python = find_on(vec![folder.path().into()], &folder.path().join("memory")).unwrap();
-        assert_eq!((python.version.as_str(), python.reads), ("3.12.1", vec!["/usr".into()]));
+        assert_eq!(
+            (python.version.as_str(), python.reads),
+            ("3.12.1", vec!["/usr".into(), "/usr/lib".into()])
+        );
     }
 
     #[test]
@@ -162,6 +163,23 @@ mod tests {
         assert_eq!(asked(), 1);
         fake(folder.path(), "python3", "3.13.0-rc");
         assert_eq!(find_on(vec![folder.path().into()], &memory).unwrap().version, "3.13.0-rc");
+    }
+
+    #[test]
+    fn the_systems_own_library_is_not_a_foreign_one() {
+        if !Path::new("/usr/bin/python3").exists() {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no /usr/bin/python3");
+            eprintln!("did not run: the system's Python, since there is none");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let python = find_on(vec!["/usr/bin".into()], &folder.path().join("memory")).unwrap();
+        let foreign = crate::sandbox::system::foreign_pythons(&python.reads);
+        let ask = "import os; print(os.path.realpath(os.path.dirname(os.__file__)))";
+        let said = Command::new(&python.executable).args(["-I", "-c", ask]).output().unwrap();
+        let library = PathBuf::from(String::from_utf8(said.stdout).unwrap().trim());
+        assert!(python.reads.contains(&library), "{:?}", python.reads);
+        assert!(!foreign.contains(&library), "{foreign:?}");
     }
 
     #[test]

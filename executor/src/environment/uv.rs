@@ -86,7 +86,7 @@ fn own(home: &Path, python: &Python, progress: &dyn Fn(&str)) -> Result<PathBuf,
     clear().map_err(EnvironmentError::io(&partial))?;
     install(python, &partial, &lock, progress)?;
     // It is a single program without a fixed place, so it may be renamed.
-    fs::rename(partial.join("uv"), &folder).map_err(EnvironmentError::io(&folder))?;
+    marker::rename_complete(&partial.join("uv"), &folder).map_err(EnvironmentError::io(&folder))?;
     clear().map_err(EnvironmentError::io(&partial))?;
     Ok(program)
 }

@@ -83,6 +83,6 @@ pub fn enter(profile: &Profile) -> Result<Applied, SandboxError> {
     profile::change_folder(&profile)?;
     profile::drop_privileges()?;
     missing.extend(filesystem::restrict(&profile)?);
-    syscalls::restrict(profile.network)?;
+    syscalls::restrict(profile.network, profile.memory_files)?;
     Ok(Applied { scratch, missing })
 }

@@ -30,6 +30,8 @@ pub struct Profile {
     pub writes: Vec<PathBuf>,
     /// Devices to read, write and control.
     pub devices: Vec<PathBuf>,
+    /// Whether files that lie in no folder can be made. Their content is in memory, and in no process's share of it.
+    pub memory_files: bool,
     /// Sockets.
     pub network: Network,
     /// The folder to start in.

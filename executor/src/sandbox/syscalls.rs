@@ -60,19 +60,22 @@ pub(super) fn is_supported() -> bool {
     TargetArch::try_from(std::env::consts::ARCH).is_ok()
 }
 
-pub(super) fn restrict(network: Network) -> Result<(), SandboxError> {
+pub(super) fn restrict(network: Network, memory_files: bool) -> Result<(), SandboxError> {
     if !is_supported() {
         return Ok(());
     }
     let failed = |error: String| SandboxError::Seccomp(error);
-    let program = filter(network).map_err(|error| failed(error.to_string()))?;
+    let program = filter(network, memory_files).map_err(|error| failed(error.to_string()))?;
     seccompiler::apply_filter(&program).map_err(|error| failed(error.to_string()))
 }
 
-fn filter(network: Network) -> Result<BpfProgram, seccompiler::Error> {
+fn filter(network: Network, memory_files: bool) -> Result<BpfProgram, seccompiler::Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for call in REFUSED {
         rules.insert(call, Vec::new());
+    }
+    if !memory_files {
+        rules.insert(libc::SYS_memfd_create, Vec::new());
     }
     rules.insert(libc::SYS_socket, socket_rules(network)?);
     if let Some(offset) = SECOND_NUMBERS {

@@ -1,7 +1,7 @@
 //! The parts of a machine that Python and compilers need, and those that would give hidden text away.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const READS: [&str; 41] = [
     "/usr",
@@ -74,7 +74,8 @@ pub fn devices(with_gpus: bool) -> Vec<PathBuf> {
 }
 
 /// The Python libraries of this machine that do not belong to the environment: they hold the same text as
-/// its own, so what is hidden there must not be read here.
+/// its own, so what is hidden there must not be read here. The environment's own ones must be named in it: a
+/// folder above them says nothing, since it may hold several.
 pub fn foreign_pythons(environment: &[PathBuf]) -> Vec<PathBuf> {
     let own: Vec<PathBuf> =
         environment.iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
@@ -83,12 +84,8 @@ pub fn foreign_pythons(environment: &[PathBuf]) -> Vec<PathBuf> {
         .flat_map(|parent| fs::read_dir(parent).into_iter().flatten().flatten())
         .filter(|entry| is_python(&entry.file_name().to_string_lossy()))
         .filter_map(|entry| fs::canonicalize(entry.path()).ok())
-        .filter(|path| !own.iter().any(|own| belongs(own, path)))
+        .filter(|path| !own.contains(path))
         .collect()
-}
-
-fn belongs(own: &Path, path: &Path) -> bool {
-    own.starts_with(path) || (path.starts_with(own) && own.components().count() > 2)
 }
 
 fn is_python(name: &str) -> bool {

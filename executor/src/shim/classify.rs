@@ -5,7 +5,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 
 use super::output::Tail;
-use super::{NO_PROGRAM, NO_SANDBOX, OWN_PREFIX, StageSpec};
+use super::refusal::Refusal;
+use super::{OWN_PREFIX, StageSpec};
 
 /// Exit status with which a trusted stage says that a rule was broken.
 const POLICY_STATUS: i32 = 3;
@@ -32,6 +33,10 @@ pub(super) struct Facts {
     /// Whether the kernel ended processes for want of memory meanwhile.
     pub(super) memory_kills: bool,
     pub(super) file_mb: u64,
+    /// Whether the disk really is full. What a stage prints proves nothing.
+    pub(super) disk_is_full: bool,
+    /// Why its program was not started, if it was not.
+    pub(super) refusal: Option<Refusal>,
 }
 
 /// Why the stage failed; `None` if it did not.
@@ -66,14 +71,19 @@ pub(super) fn fault(
         tail.lines.iter().rev().find(|line| words.iter().any(|word| line.contains(word)))
     };
 
-    let own = last.filter(|line| line.starts_with(OWN_PREFIX));
-    if let (Some(NO_SANDBOX), Some(line)) = (code, own) {
-        return new(FaultClass::Infra, format!("stage {name}: {}", &line[OWN_PREFIX.len()..]));
-    }
     // Which program runs is the problem's choice, unless it is a part of the code.
     let is_installed = stage.command.first().is_some_and(|program| program.starts_with('/'));
-    if let (Some(NO_PROGRAM), Some(line), true) = (code, own, is_installed) {
-        return new(FaultClass::Infra, format!("stage {name}: {}", &line[OWN_PREFIX.len()..]));
+    match &facts.refusal {
+        Some(Refusal::Sandbox(reason)) => {
+            return new(FaultClass::Infra, format!("stage {name}: {reason}"));
+        }
+        Some(Refusal::Program(reason)) if is_installed => {
+            return new(FaultClass::Infra, format!("stage {name}: {reason}"));
+        }
+        Some(Refusal::Program(reason)) => {
+            return new(stage.on_failure, format!("stage {name}: {reason}"));
+        }
+        None => {}
     }
     if stage.trusted {
         let told = |word: &str| {
@@ -104,7 +114,9 @@ pub(super) fn fault(
     if signal == Some(Signal::SIGXFSZ) || says(&FILE_WORDS).is_some() {
         return new(FaultClass::Policy, because(Some(&file_limit)));
     }
-    if let Some(line) = says(&DISK_WORDS) {
+    if facts.disk_is_full
+        && let Some(line) = says(&DISK_WORDS)
+    {
         return new(FaultClass::Infra, because(Some(line)));
     }
     let detail = last.map(|line| line.strip_prefix(OWN_PREFIX).unwrap_or(line));
@@ -147,6 +159,10 @@ mod tests {
         WaitStatus::Signaled(Pid::from_raw(1), signal, false)
     }
 
+    fn facts(memory_share: f64) -> Facts {
+        Facts { memory_share, memory_kills: false, file_mb: 7, disk_is_full: false, refusal: None }
+    }
+
     fn check(
         trusted: bool,
         status: WaitStatus,
@@ -156,8 +172,7 @@ mod tests {
     ) {
         let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
         let tail = Tail { last: lines.last().cloned(), lines };
-        let facts = Facts { memory_share: share, memory_kills: false, file_mb: 7 };
-        let fault = fault(&stage(trusted), status, &tail, &facts).unwrap();
+        let fault = fault(&stage(trusted), status, &tail, &facts(share)).unwrap();
         assert_eq!((fault.class, fault.reason.as_str()), expected);
         assert_eq!(fault.tail, tail.lines);
     }
@@ -208,13 +223,13 @@ mod tests {
     #[test]
     fn a_full_disk_is_the_machines_fault_and_a_large_file_the_ideas() {
         let full = "OSError: [Errno 28] No space left on device";
-        check(
-            false,
-            exited(1),
-            &[full],
-            0.1,
-            (FaultClass::Infra, &format!("stage train exited with status 1: {full}")),
-        );
+        let tail = Tail { last: Some(full.into()), lines: vec![full.into()] };
+        for (disk_is_full, class) in [(true, FaultClass::Infra), (false, FaultClass::Crash)] {
+            let facts = Facts { disk_is_full, ..facts(0.1) };
+            let fault = fault(&stage(false), exited(1), &tail, &facts).unwrap();
+            assert_eq!(fault.class, class);
+            assert_eq!(fault.reason, format!("stage train exited with status 1: {full}"));
+        }
         let reason =
             "stage train was ended by SIGXFSZ: a file grew over the limit of 7 MiB (file_mb)";
         check(false, killed(Signal::SIGXFSZ), &[], 0.1, (FaultClass::Policy, reason));
@@ -256,8 +271,20 @@ mod tests {
     }
 
     #[test]
+    fn only_what_came_before_the_program_is_the_machines_fault() {
+        let line = "autores: cannot make the sandbox: x";
+        let reason = "stage train exited with status 120: cannot make the sandbox: x";
+        check(false, exited(120), &[line], 0.1, (FaultClass::Crash, reason));
+        let refusal = Some(Refusal::Sandbox("cannot make the sandbox: x".into()));
+        let facts = Facts { refusal, ..facts(0.1) };
+        let fault = fault(&stage(false), exited(120), &Tail::default(), &facts).unwrap();
+        assert_eq!(fault.class, FaultClass::Infra);
+        assert_eq!(fault.reason, "stage train: cannot make the sandbox: x");
+    }
+
+    #[test]
     fn success_is_no_fault() {
-        let facts = Facts { memory_share: 2.0, memory_kills: true, file_mb: 1 };
+        let facts = Facts { memory_kills: true, ..facts(2.0) };
         assert_eq!(fault(&stage(false), exited(0), &Tail::default(), &facts), None);
     }
 }

@@ -80,6 +80,7 @@ mod tests {
         memory_mb: 1000,
         output_mb: 1,
         file_mb: 1,
+        disk_mb: 20,
         stall_s: 10,
         grace_s: 1,
     };

@@ -2,17 +2,21 @@
 //! writes down how it ended. Never reads the event log, never talks to the orchestrator except by files.
 
 mod classify;
+mod disk;
 mod exit;
 mod limits;
+mod lines;
 mod log;
 mod meter;
 mod output;
+mod refusal;
 mod spec;
 mod stage;
 mod supervise;
 mod telemetry;
 mod values;
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -26,19 +30,22 @@ pub(crate) use exit::Outcome;
 pub(crate) use spec::{Spec, StageSpec};
 pub use telemetry::TelemetryPoint;
 
+use refusal::{Refusal, Teller};
+
 use crate::attempt::AttemptFolder;
 use crate::sandbox::{self, Profile};
 
 /// Exit status of a stage whose sandbox could not be made.
-pub(crate) const NO_SANDBOX: i32 = 120;
+const NO_SANDBOX: u8 = 120;
 /// Exit status of a stage whose program could not be started.
-pub(crate) const NO_PROGRAM: i32 = 127;
+const NO_PROGRAM: u8 = 127;
 /// How lines that the shim itself writes among a stage's output begin.
 pub(crate) const OWN_PREFIX: &str = "autores: ";
 /// How a line begins that says what the sandbox does not enforce; it explains no failure.
 pub(crate) const GAP_PREFIX: &str = "autores: sandbox: ";
 
-/// The program `autores shim`: `supervise ATTEMPT_DIR` or `enter PROFILE -- PROGRAM ARGUMENTS…`.
+/// The program `autores shim`: `supervise ATTEMPT_DIR`, `enter PROFILE -- PROGRAM ARGUMENTS…`, or the same
+/// with `begin`, as a supervisor starts a stage.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     #[cfg(feature = "failpoints")]
     let _scenario = fail::FailScenario::setup();
@@ -52,7 +59,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        [Some("enter"), _, Some("--"), _, ..] => enter(Path::new(&arguments[1]), &arguments[3..]),
+        [Some(word @ ("begin" | "enter")), _, Some("--"), _, ..] => {
+            let tellers = if *word == "begin" { Teller::from_stdin().map(Some) } else { Ok(None) };
+            match tellers {
+                Ok(teller) => enter(Path::new(&arguments[1]), &arguments[3..], teller),
+                Err(error) => {
+                    eprintln!("{OWN_PREFIX}cannot take over the supervisor's pipe: {error}");
+                    ExitCode::from(NO_SANDBOX)
+                }
+            }
+        }
         _ => {
             eprintln!(
                 "{OWN_PREFIX}usage: shim supervise ATTEMPT_DIR | shim enter PROFILE -- PROGRAM…"
@@ -62,12 +78,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Restricts this process and becomes the program; returns only if that failed.
-fn enter(profile: &Path, command: &[OsString]) -> ExitCode {
-    let refuse = |reason: String| {
-        eprintln!("{OWN_PREFIX}cannot make the sandbox: {reason}");
-        ExitCode::from(NO_SANDBOX as u8)
+/// Restricts this process and becomes the program; returns only if that failed, which it tells.
+fn enter(profile: &Path, command: &[OsString], teller: Option<Teller>) -> ExitCode {
+    let Err(refusal) = try_enter(profile, command);
+    let (reason, status) = match &refusal {
+        Refusal::Sandbox(reason) => (reason, NO_SANDBOX),
+        Refusal::Program(reason) => (reason, NO_PROGRAM),
     };
+    eprintln!("{OWN_PREFIX}{reason}");
+    if let Some(teller) = teller {
+        teller.tell(&refusal);
+    }
+    ExitCode::from(status)
+}
+
+fn try_enter(profile: &Path, command: &[OsString]) -> Result<Infallible, Refusal> {
+    let refuse =
+        |reason: String| Err(Refusal::Sandbox(format!("cannot make the sandbox: {reason}")));
     let read = fs::read(profile).map_err(|error| error.to_string());
     let parsed = read.and_then(|bytes| {
         serde_json::from_slice::<Profile>(&bytes).map_err(|error| error.to_string())
@@ -98,8 +125,7 @@ fn enter(profile: &Path, command: &[OsString]) -> ExitCode {
         command.env(UNTRUSTED_VARIABLE, prefix);
     }
     let error = command.exec();
-    eprintln!("{OWN_PREFIX}cannot start {}: {error}", program.display());
-    ExitCode::from(NO_PROGRAM as u8)
+    Err(Refusal::Program(format!("cannot start {}: {error}", program.display())))
 }
 
 /// The command prefix with which a trusted stage starts the code of an idea, as a JSON array.

@@ -1,8 +1,6 @@
 //! What the stages print: a log for people, metrics for the search, the last lines for a fault.
-//!
-//! Never keeps more than a few KiB of a line, however long it is.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::mpsc::Sender;
@@ -11,15 +9,17 @@ use std::time::Instant;
 
 use autores_domain::{Fault, FaultClass, MetricPoint};
 
+use super::lines::{Lines, Piece};
 use super::log::Log;
 use super::meter::{Meter, lock};
 use super::supervise::Happening;
-use super::{GAP_PREFIX, values};
+use super::{GAP_PREFIX, OWN_PREFIX, values};
 use crate::attempt::AttemptFolder;
 
 const METRICS: &[u8] = b"@metrics ";
 const CHUNK: usize = 64 << 10;
-const LONGEST_LINE: usize = 64 << 10;
+/// A point costs more to keep and to read than its line does to print.
+const MOST_POINTS: usize = 10_000;
 const TAIL_LINES: usize = 20;
 const TAIL_CHARACTERS: usize = 400;
 const MIB: u64 = 1 << 20;
@@ -48,6 +48,7 @@ pub(super) struct Output {
 struct State {
     log: Log,
     metrics: File,
+    points: usize,
     tail: VecDeque<String>,
     last_output: Option<String>,
     last_error: Option<String>,
@@ -57,16 +58,29 @@ struct State {
     is_closed: bool,
 }
 
+/// The files it writes.
+pub(super) struct Files {
+    log: Log,
+    metrics: File,
+}
+
+impl Files {
+    pub(super) fn create(folder: &AttemptFolder) -> io::Result<Self> {
+        Ok(Self { log: Log::create(&folder.output())?, metrics: File::create(folder.metrics())? })
+    }
+}
+
 impl Output {
-    pub(super) fn create(
-        folder: &AttemptFolder,
+    pub(super) fn new(
+        Files { log, metrics }: Files,
         limit_mb: u64,
         meter: Arc<Meter>,
         happenings: Sender<Happening>,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let state = State {
-            log: Log::create(&folder.output())?,
-            metrics: File::create(folder.metrics())?,
+            log,
+            metrics,
+            points: 0,
             tail: VecDeque::new(),
             last_output: None,
             last_error: None,
@@ -74,7 +88,7 @@ impl Output {
             last_at: Instant::now(),
             is_closed: false,
         };
-        Ok(Self { state: Mutex::new(state), meter, happenings, limit_mb })
+        Self { state: Mutex::new(state), meter, happenings, limit_mb }
     }
 
     /// Writes a line of the supervisor's own and forgets the last lines of the stage before.
@@ -173,20 +187,31 @@ impl Output {
     }
 
     fn metrics(&self, state: &mut State, values: values::Values) {
-        let cpu_s = self.meter.recent().cpu_s;
-        let point = MetricPoint { wall_s: self.meter.wall_s(), cpu_s, values: values.finite };
-        let step = point.values.get("step").map(|step| format!(" at step {step}"));
-        let written = serde_json::to_vec(&point).map_err(io::Error::from).and_then(|mut line| {
-            line.push(b'\n');
-            state.metrics.write_all(&line)
-        });
-        if let Err(error) = written {
+        let step = values.finite.get("step").map(|step| format!(" at step {step}"));
+        if let Err(error) = self.keep(state, values.finite) {
             let reason = format!("cannot write metrics.jsonl: {error}");
             self.close(state, Fault::new(FaultClass::Infra, reason));
         } else if let Some((key, word)) = values.not_finite.first_key_value() {
             let reason = format!("metric {key} is {word}{}", step.unwrap_or_default());
             self.close(state, Fault::new(FaultClass::Diverged, reason));
         }
+    }
+
+    fn keep(&self, state: &mut State, values: BTreeMap<String, f64>) -> io::Result<()> {
+        state.points += 1;
+        if state.points > MOST_POINTS {
+            // Said once, and no reason for a fault.
+            let is_first = state.points == MOST_POINTS + 1;
+            let note = format!(
+                "{OWN_PREFIX}more than {MOST_POINTS} @metrics lines; the rest is not kept\n"
+            );
+            return if is_first { state.log.write(note.as_bytes()) } else { Ok(()) };
+        }
+        let cpu_s = self.meter.recent().cpu_s;
+        let point = MetricPoint { wall_s: self.meter.wall_s(), cpu_s, values };
+        let mut line = serde_json::to_vec(&point)?;
+        line.push(b'\n');
+        state.metrics.write_all(&line)
     }
 }
 
@@ -206,89 +231,5 @@ impl State {
             self.tail.pop_front();
         }
         self.tail.push_back(line);
-    }
-}
-
-/// A part of what was printed, with the end of the line where there is one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Piece<'a> {
-    /// A whole line.
-    Line(&'a [u8]),
-    /// The beginning of a line that is too long.
-    Start(&'a [u8]),
-    /// More of it.
-    Rest(&'a [u8]),
-}
-
-/// Cuts a stream into lines.
-#[derive(Default)]
-struct Lines {
-    partial: Vec<u8>,
-    is_long: bool,
-}
-
-impl Lines {
-    fn take(&mut self, chunk: &[u8], give: &mut impl FnMut(Piece<'_>)) {
-        for part in chunk.split_inclusive(|byte| *byte == b'\n') {
-            self.partial.extend_from_slice(part);
-            if part.ends_with(b"\n") {
-                self.give(give);
-                self.is_long = false;
-            } else if self.partial.len() >= LONGEST_LINE {
-                let is_first = !self.is_long;
-                self.is_long = true;
-                give(if is_first {
-                    Piece::Start(&self.partial)
-                } else {
-                    Piece::Rest(&self.partial)
-                });
-                self.partial.clear();
-            }
-        }
-    }
-
-    fn end(&mut self, give: &mut impl FnMut(Piece<'_>)) {
-        if !self.partial.is_empty() {
-            self.give(give);
-        }
-    }
-
-    fn give(&mut self, give: &mut impl FnMut(Piece<'_>)) {
-        give(if self.is_long { Piece::Rest(&self.partial) } else { Piece::Line(&self.partial) });
-        self.partial.clear();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pieces(chunks: &[&[u8]]) -> Vec<(char, usize)> {
-        let mut lines = Lines::default();
-        let mut seen = Vec::new();
-        let mut give = |piece: Piece<'_>| {
-            seen.push(match piece {
-                Piece::Line(bytes) => ('l', bytes.len()),
-                Piece::Start(bytes) => ('s', bytes.len()),
-                Piece::Rest(bytes) => ('r', bytes.len()),
-            });
-        };
-        for chunk in chunks {
-            lines.take(chunk, &mut give);
-        }
-        lines.end(&mut give);
-        seen
-    }
-
-    #[test]
-    fn lines_are_put_together_from_chunks() {
-        assert_eq!(pieces(&[b"ab", b"c\nde\nf", b"g"]), [('l', 4), ('l', 3), ('l', 2)]);
-    }
-
-    #[test]
-    fn a_line_that_is_too_long_is_passed_on_in_pieces() {
-        let long = vec![b'x'; LONGEST_LINE];
-        let expected = [('s', LONGEST_LINE), ('r', LONGEST_LINE), ('r', 2), ('l', 2)];
-        assert_eq!(pieces(&[&long, &long, b"x\ny\n"]), expected);
     }
 }

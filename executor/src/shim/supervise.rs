@@ -13,9 +13,10 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::WaitStatus;
 
+use super::disk::DiskWatch;
 use super::exit::{self, Exit, Outcome};
 use super::meter::Meter;
-use super::output::Output;
+use super::output::{self, Output};
 use super::stage::{self, Ending, Run};
 use super::telemetry::Telemetry;
 use super::{OWN_PREFIX, Spec, classify};
@@ -40,11 +41,14 @@ pub(super) enum Happening {
     Broken(Fault),
 }
 
-/// Why an attempt could not be supervised; it was not started then.
+/// Why an attempt was not supervised to its end: it was not started or, in the one case that says so, its end
+/// could not be written down.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SuperviseError {
     #[error("cannot use {what} in the attempt's folder: {source}")]
     Folder { what: &'static str, source: io::Error },
+    #[error("cannot write down in exit.json how the attempt ended: {0}")]
+    Report(io::Error),
     #[error("cannot adopt the attempt's processes: {0}")]
     Subreaper(nix::errno::Errno),
     #[error("cannot wait for signals: {0}")]
@@ -69,6 +73,9 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
         serde_json::from_slice(&spec).map_err(|error| of("spec.json")(error.into()))?;
     let signals = block_signals().map_err(SuperviseError::Signals)?;
     exit::reserve(&folder.exit()).map_err(of("exit.json"))?;
+    let files = output::Files::create(&folder).map_err(of("output.log"))?;
+    let telemetry =
+        Telemetry::create(&folder.telemetry(), &spec.gpus).map_err(of("telemetry.jsonl"))?;
     let (sender, happenings) = channel();
     let this = processes::this_supervisor(&spec.token).ok_or(SuperviseError::NoProc)?;
     let this = serde_json::to_vec(&this).map_err(|error| of("shim.json")(error.into()))?;
@@ -78,18 +85,24 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
     say_ready();
 
     let may_wait = || !matches!(happenings.try_recv(), Ok(Happening::Stop));
-    let Some(_lease) =
-        lease::hold(&spec.leases, &spec.gpus, may_wait).map_err(of("a GPU's lock"))?
-    else {
-        let exit = stopped_before_start(spec.attempt);
-        return exit::write(&folder.exit(), &exit).map_err(of("exit.json"));
+    let held = match lease::hold(&spec.leases, &spec.gpus, may_wait) {
+        Ok(lease) => lease.ok_or_else(stage::stopped),
+        Err(error) => {
+            let reason = format!("cannot hold a GPU in {}: {error}", spec.leases.display());
+            Err(Fault::new(FaultClass::Infra, reason))
+        }
+    };
+    let _lease = match held {
+        Ok(lease) => lease,
+        Err(fault) => {
+            let exit = ended_before_start(spec.attempt, fault);
+            return exit::write(&folder.exit(), &exit).map_err(SuperviseError::Report);
+        }
     };
     // Waiting for a GPU is not the idea's doing, so the clock starts here.
     let meter = Arc::new(Meter::start());
-    let output = Output::create(&folder, spec.limits.output_mb, Arc::clone(&meter), sender.clone())
-        .map_err(of("output.log"))?;
-    let telemetry =
-        Telemetry::create(&folder.telemetry(), &spec.gpus).map_err(of("telemetry.jsonl"))?;
+    let output = Output::new(files, spec.limits.output_mb, Arc::clone(&meter), sender.clone());
+    let disk = DiskWatch::start(&folder);
     let mut run = Run {
         spec,
         folder,
@@ -98,6 +111,7 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
         sender,
         happenings,
         telemetry,
+        disk,
         is_stopped: false,
     };
     let exit = stages(&mut run);
@@ -105,13 +119,13 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
         eprintln!("{OWN_PREFIX}cannot finish output.log: {error}");
     }
     crash_point!("shim.before_exit");
-    exit::write(&run.folder.exit(), &exit).map_err(of("exit.json"))?;
+    exit::write(&run.folder.exit(), &exit).map_err(SuperviseError::Report)?;
     crash_point!("shim.after_exit");
     Ok(())
 }
 
-fn stopped_before_start(attempt: AttemptId) -> Exit {
-    let outcome = Outcome::Fault(stage::stopped());
+fn ended_before_start(attempt: AttemptId, fault: Fault) -> Exit {
+    let outcome = Outcome::Fault(fault);
     Exit { attempt, outcome, usage: Usage::default(), stages: Vec::new() }
 }
 
@@ -128,11 +142,13 @@ fn stages(run: &mut Run) -> Exit {
         stages.push(StageReport { name: spec.name.clone(), usage: usage.clone() });
         let fault = match ending {
             Ending::Broken(fault) => Some(fault.with_tail(run.output.tail().lines)),
-            Ending::Exited { status, memory_kills } => {
+            Ending::Exited { status, memory_kills, refusal } => {
                 let facts = classify::Facts {
                     memory_share: usage.peak_memory_mb / run.spec.limits.memory_mb as f64,
                     memory_kills,
                     file_mb: run.spec.limits.file_mb,
+                    disk_is_full: run.disk.is_full(),
+                    refusal,
                 };
                 classify::fault(spec, status, &run.output.tail(), &facts)
             }

@@ -64,6 +64,7 @@ pub(crate) fn bench() -> Bench {
         memory_mb: 1000,
         output_mb: 200,
         file_mb: 100,
+        disk_mb: 1000,
         stall_s: 60,
         grace_s: 1,
     };

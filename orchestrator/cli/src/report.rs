@@ -178,10 +178,7 @@ impl Report {
         }
         let nothing_verified = self.finalists.is_empty() && self.unverified.is_empty();
         if self.is_finished && nothing_verified {
-            writeln!(
-                out,
-                "Best idea  none: no idea was verified, since none was above the baseline with the same seed"
-            )?;
+            writeln!(out, "Best idea  none: no idea was measured again with fresh seeds")?;
         }
         for unverified in &self.unverified {
             writeln!(out, "Finalist   {}  {}", unverified.idea, unverified.title)?;

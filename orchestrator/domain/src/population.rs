@@ -48,18 +48,26 @@ pub struct Population {
 }
 
 impl Population {
+    /// All ideas with a reward, best first.
+    pub fn ranked(&self) -> Vec<(&Member, f64)> {
+        let mut ranked: Vec<(&Member, f64)> = self
+            .members
+            .iter()
+            .filter_map(|member| member.reward().map(|reward| (member, reward)))
+            .collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.idea.id.cmp(&b.0.idea.id)));
+        ranked
+    }
+
     /// Ideas whose reward is above the baseline's with the same seed by more than `deviations` of the standard
     /// deviation between the baseline's seeds, best first. None before that seed of the baseline is measured.
     pub fn above_baseline(&self, deviations: f64) -> Vec<&Member> {
         let Some(reference) = self.reference else { return Vec::new() };
         let noise = stats::standard_deviation(&self.baseline).unwrap_or(0.0);
-        let mut better: Vec<(&Member, f64)> = self
-            .members
-            .iter()
-            .filter_map(|member| member.reward().map(|reward| (member, reward)))
+        self.ranked()
+            .into_iter()
             .filter(|(_, reward)| *reward > reference + deviations * noise)
-            .collect();
-        better.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.idea.id.cmp(&b.0.idea.id)));
-        better.into_iter().map(|(member, _)| member).collect()
+            .map(|(member, _)| member)
+            .collect()
     }
 }

@@ -6,14 +6,13 @@ use autores_domain::{Comparison, IdeaId, Purpose, Run, Verdict};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The best screened ideas that are above the baseline with the same seed, best first.
+/// The best screened ideas, best first. Whether they are better than the baseline is for the fresh seeds to say.
 pub(crate) fn finalists(run: &Run) -> Vec<IdeaId> {
-    let population = run.population();
-    let better = population.above_baseline(0.0);
-    better
+    run.population()
+        .ranked()
         .into_iter()
         .take(run.config.finalists as usize)
-        .map(|member| member.idea.id.clone())
+        .map(|(member, _)| member.idea.id.clone())
         .collect()
 }
 

@@ -137,6 +137,7 @@ fn check_scale(file: &str, name: &str, scale: &ScaleFile) -> Result<(), YamlErro
         memory_mb,
         output_mb,
         file_mb,
+        disk_mb,
         stall_s,
         grace_s,
     } = &scale.limits;
@@ -146,6 +147,7 @@ fn check_scale(file: &str, name: &str, scale: &ScaleFile) -> Result<(), YamlErro
         ("memory_mb", memory_mb),
         ("output_mb", output_mb),
         ("file_mb", file_mb),
+        ("disk_mb", disk_mb),
         ("stall_s", stall_s),
         ("grace_s", grace_s),
     ];

@@ -80,6 +80,8 @@ pub(super) struct LimitsFile {
     pub(super) output_mb: Spanned<u64>,
     #[serde(default = "file_mb")]
     pub(super) file_mb: Spanned<u64>,
+    #[serde(default = "disk_mb")]
+    pub(super) disk_mb: Spanned<u64>,
     #[serde(default = "stall_s")]
     pub(super) stall_s: Spanned<u64>,
     #[serde(default = "grace_s")]
@@ -107,6 +109,9 @@ fn output_mb() -> Spanned<u64> {
 }
 fn file_mb() -> Spanned<u64> {
     default(4096)
+}
+fn disk_mb() -> Spanned<u64> {
+    default(Limits::usual_disk_mb())
 }
 fn stall_s() -> Spanned<u64> {
     default(120)
@@ -176,6 +181,7 @@ impl From<LimitsFile> for Limits {
             memory_mb: file.memory_mb.value,
             output_mb: file.output_mb.value,
             file_mb: file.file_mb.value,
+            disk_mb: file.disk_mb.value,
             stall_s: file.stall_s.value,
             grace_s: file.grace_s.value,
         }

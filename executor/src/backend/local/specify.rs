@@ -178,6 +178,7 @@ impl Place<'_> {
         if self.stage.trusted {
             // What is hidden from ideas is what they are judged by.
             profile.hidden.clear();
+            profile.memory_files = true;
             // It can let the idea's code see no more than it sees itself.
             profile.reads.extend(self.untrusted_data());
             profile.reads.extend([self.folder.work(), self.folder.profiles()]);
@@ -215,6 +216,8 @@ impl Place<'_> {
             hidden,
             writes: Vec::new(),
             devices: system::devices(!self.job.slot.gpus.is_empty()),
+            // The driver of a GPU may need them; a trusted stage is trusted with them.
+            memory_files: !self.job.slot.gpus.is_empty(),
             network: Network::None,
             folder: self.folder.code(),
             scratch: None,

@@ -33,7 +33,11 @@ fn wait(folder: &AttemptFolder) -> Result<Ended, ReportError> {
             if let Some(supervisor) = folder.supervisor() {
                 processes::end_all(&supervisor.token, folder.path(), Duration::ZERO, false);
             }
-            Err(lost(format!("the supervisor of {shown} vanished before it wrote a report")))
+            let complaint = fs::read_to_string(folder.shim_errors()).unwrap_or_default();
+            let complaint = complaint.lines().last().map_or_else(String::new, |l| format!(": {l}"));
+            Err(lost(format!(
+                "the supervisor of {shown} vanished before it wrote a report{complaint}"
+            )))
         }
         Err(error) => Err(lost(format!("the report in {shown} cannot be read: {error}"))),
     }
@@ -58,7 +62,7 @@ fn ended(folder: &AttemptFolder, exit: Exit) -> Result<Ended, ReportError> {
     };
     let metrics = read_metrics(folder)
         .map_err(|error| lost(format!("the attempt's metrics.jsonl cannot be read: {error}")))?;
-    Ok(Ended { outcome, usage: exit.usage, stages: exit.stages, metrics })
+    Ok(Ended { outcome, usage: exit.usage, metrics })
 }
 
 fn read_metrics(folder: &AttemptFolder) -> io::Result<Vec<MetricPoint>> {

@@ -2,20 +2,22 @@
 
 pub(super) mod result;
 
-use std::io;
+use std::io::{self, PipeWriter};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use autores_domain::{Fault, FaultClass, Usage};
 use nix::errno::Errno;
 use nix::sys::wait::{WaitStatus, waitpid};
 
+use super::disk::DiskWatch;
 use super::limits::{Moment, Watchdog};
 use super::meter::Meter;
 use super::output::{Output, Stream};
+use super::refusal::{self, Refusal};
 use super::supervise::{Happening, Happenings};
 use super::telemetry::Telemetry;
 use super::{Spec, StageSpec};
@@ -23,6 +25,8 @@ use crate::attempt::AttemptFolder;
 use crate::processes;
 
 const TICK: Duration = Duration::from_millis(100);
+/// How long processes that are born as fast as they are ended may keep the attempt from going on.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An attempt under way.
 pub(super) struct Run {
@@ -33,6 +37,7 @@ pub(super) struct Run {
     pub(super) sender: Sender<Happening>,
     pub(super) happenings: Happenings,
     pub(super) telemetry: Telemetry,
+    pub(super) disk: DiskWatch,
     /// The owner wants the attempt to end.
     pub(super) is_stopped: bool,
 }
@@ -44,6 +49,8 @@ pub(super) enum Ending {
         status: WaitStatus,
         /// Whether the kernel ended processes for want of memory meanwhile.
         memory_kills: bool,
+        /// Why its program was not started, if it was not.
+        refusal: Option<Refusal>,
     },
     /// It was ended.
     Broken(Fault),
@@ -71,7 +78,9 @@ pub(super) fn run(run: &mut Run, index: usize) -> (Ending, Usage) {
 fn execute(run: &mut Run, stage: &StageSpec, peak_memory_mb: &mut f64) -> io::Result<Ending> {
     run.output.begin_stage(&stage.name)?;
     let memory_kills = processes::memory_kills();
-    let mut child = start(&run.spec, stage)?;
+    let (refused, refusing) = io::pipe()?;
+    let mut child = start(&run.spec, stage, refusing)?;
+    let refused = thread::spawn(move || refusal::hear(refused));
     let readers = read(&run.output, &mut child);
     let reaper = reap(&child, run.sender.clone());
 
@@ -81,21 +90,21 @@ fn execute(run: &mut Run, stage: &StageSpec, peak_memory_mb: &mut f64) -> io::Re
         // Whatever the stage left behind has had its chance.
         Ok(_) => Duration::ZERO,
     };
-    let is_quiet = processes::end_all(&run.spec.token, run.folder.path(), grace, true);
-    if is_quiet {
-        for thread in readers {
-            let _ = thread.join();
-        }
-        let _ = reaper.join();
-    } else {
-        let reason = format!("stage {} left processes that cannot be killed", stage.name);
-        return Ok(Ending::Broken(Fault::new(FaultClass::Infra, reason)));
+    if !end(run, grace, &reaper) {
+        // The threads wait for the processes that are left, so nobody waits for the threads.
+        let reason = format!("stage {} left processes that cannot be ended", stage.name);
+        return Ok(Ending::Broken(Fault::new(FaultClass::Policy, reason)));
     }
+    for reader in readers {
+        let _ = reader.join();
+    }
+    let refusal = refused.join().ok().flatten();
     Ok(match ending {
         Ok(status) => {
             let broken = late_news(run);
             let memory_kills = processes::memory_kills() > memory_kills;
-            broken.map_or(Ending::Exited { status, memory_kills }, Ending::Broken)
+            let exited = Ending::Exited { status, memory_kills, refusal };
+            broken.map_or(exited, Ending::Broken)
         }
         Err(fault) => {
             // The end of the process that we ended is no news for the next stage.
@@ -103,6 +112,25 @@ fn execute(run: &mut Run, stage: &StageSpec, peak_memory_mb: &mut f64) -> io::Re
             Ending::Broken(fault)
         }
     })
+}
+
+/// Ends all processes of the stage; whether none is left.
+///
+/// The list of processes may miss those that are born and end while it is made. What the kernel says to the one
+/// who waits for them does not.
+fn end(run: &Run, mut grace: Duration, reaper: &JoinHandle<()>) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        processes::end_all(&run.spec.token, run.folder.path(), grace, true);
+        grace = Duration::ZERO;
+        processes::kill_children_until(|| reaper.is_finished());
+        if reaper.is_finished() {
+            return true;
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+    }
 }
 
 /// What was printed last may break a rule and was read only now, and a request to stop must not be lost.
@@ -123,17 +151,17 @@ pub(super) fn stopped() -> Fault {
     Fault::new(FaultClass::Preempted, "stopped by its owner")
 }
 
-fn start(spec: &Spec, stage: &StageSpec) -> io::Result<Child> {
+fn start(spec: &Spec, stage: &StageSpec, refusing: PipeWriter) -> io::Result<Child> {
     // Names this very program, even if its file was replaced meanwhile.
     Command::new("/proc/self/exe")
         .args(&spec.shim_arguments)
-        .arg("enter")
+        .arg("begin")
         .arg(&stage.profile)
         .arg("--")
         .args(&stage.command)
         .env_clear()
         .envs(&stage.env)
-        .stdin(Stdio::null())
+        .stdin(refusing)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -186,6 +214,9 @@ fn watch(run: &mut Run, stage: &StageSpec, peak_memory_mb: &mut f64) -> Result<W
         let printed_at_s = wall_s - run.output.last_at().elapsed().as_secs_f64();
         let now = Moment { wall_s, cpu_s: sample.cpu_s, memory_mb, printed_at_s };
         if let Some(fault) = watchdog.check(&limits, &stage.name, now) {
+            return Err(fault);
+        }
+        if let Some(fault) = run.disk.check(limits.disk_mb, &stage.name) {
             return Err(fault);
         }
         match run.happenings.recv_timeout(TICK) {

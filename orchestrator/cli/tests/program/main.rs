@@ -8,4 +8,5 @@ mod commands;
 mod crash;
 mod full_disk;
 mod invariants;
+mod pretrain;
 mod support;
