@@ -1,6 +1,6 @@
 //! Drives a run.
 //!
-//! [`decide`](decide::decide) says, purely, what the run as a whole owes next; [`drive`](driver::drive) writes
+//! `decide` says, purely, what the run as a whole owes next; [`drive`] writes
 //! it to the log, performs it, and waits for what comes of it. Recovery is the same loop over a replayed log.
 
 /// A named place where a test makes the process die, as `kill -9` would.

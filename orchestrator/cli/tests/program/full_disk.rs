@@ -5,13 +5,7 @@ use std::process::{Command, Stdio};
 
 use autores_executor::environment;
 
-use crate::support::{Bench, bench, text};
-
-/// What is said where a small disk cannot be made; with `CI=true` that is a failure.
-fn not_tried(why: &str) {
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "the full disk was not tried: {why}");
-    eprintln!("did not run: the full disk, because {why}");
-}
+use crate::support::{Bench, bench, did_not_run, text};
 
 /// The folder with `uv`, which is larger than the small disk.
 fn installer(bench: &Bench) -> PathBuf {
@@ -51,11 +45,17 @@ fn a_run_on_a_full_disk_ends_with_the_reason_and_is_resumed_once_there_is_room()
         .output();
     let output = match output {
         Ok(output) if output.status.code() != Some(77) => output,
-        other => return not_tried(&format!("a small disk cannot be made: {other:?}")),
+        other => {
+            return did_not_run(&format!(
+                "a run on a full disk, since a small one cannot be made: {other:?}"
+            ));
+        }
     };
     let said = text(&output);
     if said.contains("unshare failed") {
-        return not_tried(&said);
+        return did_not_run(&format!(
+            "a run on a full disk, since a small one cannot be made: {said}"
+        ));
     }
     assert!(said.contains("first exit 1"), "{said}");
     assert!(said.to_lowercase().contains("no space left"), "{said}");
