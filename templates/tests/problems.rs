@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use autores_domain::{CodePath, Codebase, Patch, Problem};
 use autores_templates::problem::{self, GlobsError};
@@ -120,32 +120,38 @@ fn a_new_problem_with_a_bad_name_is_refused_before_anything_is_written() {
     assert!(!folder.path().join("new").exists());
 }
 
-/// Runs the commands of a problem as they stand there, in the code with this technique.
-fn loss(source: &ProblemSource, folder: &Path, seed: u64) -> f64 {
+/// Runs a command of a problem as it stands there, in the code with this technique.
+fn run(command: &[String], folder: &Path, seed: u64) -> Output {
     let at = |name: &str| {
         let path = folder.join(name);
         fs::create_dir_all(&path).unwrap();
         path.display().to_string()
     };
     let (data, work, out) = (at("data"), at("work"), at("out"));
-    let commands =
-        source.problem.prepare.iter().chain(source.problem.stages.iter().map(|s| &s.command));
-    for command in commands {
-        let fill = |word: &String| {
-            word.replace("{python}", "python3")
-                .replace("{launcher}", "python3")
-                .replace("{seed}", &seed.to_string())
-                .replace("{data}", &data)
-                .replace("{work}", &work)
-                .replace("{out}", &out)
-        };
-        let words: Vec<String> = command.iter().map(fill).collect();
-        let ran = Command::new(&words[0])
-            .args(&words[1..])
-            .current_dir(folder.join("code"))
-            .output()
-            .unwrap();
-        assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    let fill = |word: &String| {
+        word.replace("{python}", "python3")
+            .replace("{launcher}", "python3")
+            .replace("{seed}", &seed.to_string())
+            .replace("{data}", &data)
+            .replace("{work}", &work)
+            .replace("{out}", &out)
+    };
+    let words: Vec<String> = command.iter().map(fill).collect();
+    Command::new(&words[0]).args(&words[1..]).current_dir(folder.join("code")).output().unwrap()
+}
+
+fn succeed(command: &[String], folder: &Path, seed: u64) {
+    let ran = run(command, folder, seed);
+    assert!(ran.status.success(), "{command:?}: {}", String::from_utf8_lossy(&ran.stderr));
+}
+
+fn prepare(source: &ProblemSource, folder: &Path) {
+    succeed(source.problem.prepare.as_ref().unwrap(), folder, 0);
+}
+
+fn loss(source: &ProblemSource, folder: &Path, seed: u64) -> f64 {
+    for stage in &source.problem.stages {
+        succeed(&stage.command, folder, seed);
     }
     let result = fs::read_to_string(folder.join("out/result.json")).unwrap();
     let result: BTreeMap<String, f64> = serde_json::from_str(&result).unwrap();
@@ -157,6 +163,7 @@ fn a_new_problem_measures_and_its_techniques_can_help() {
     let folder = tempfile::tempdir().unwrap();
     problems::skeleton("my-curve", folder.path()).unwrap();
     let source = problems::find(folder.path().to_str().unwrap()).unwrap();
+    prepare(&source, folder.path());
     let mean =
         || [1, 2, 3].map(|seed| loss(&source, folder.path(), seed)).iter().sum::<f64>() / 3.0;
     let baseline = mean();
@@ -174,4 +181,38 @@ fn a_new_problem_measures_and_its_techniques_can_help() {
     }
     let better = mean();
     assert!(better < baseline, "{better} is not below {baseline}");
+}
+
+#[test]
+fn the_validation_points_of_a_new_problem_cannot_be_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    problems::skeleton("my-curve", folder.path()).unwrap();
+    let source = problems::find(folder.path().to_str().unwrap()).unwrap();
+    let points = |part: &str| {
+        fs::read_to_string(folder.path().join("data").join(part).join("points.json")).unwrap()
+    };
+    let [first, second] = [(); 2].map(|()| {
+        prepare(&source, folder.path());
+        (points("train"), points("validation"))
+    });
+    assert_eq!(first.0, second.0);
+    assert_ne!(first.1, second.1);
+}
+
+#[test]
+fn an_answer_of_a_new_problem_without_a_finite_loss_has_diverged() {
+    let folder = tempfile::tempdir().unwrap();
+    problems::skeleton("my-curve", folder.path()).unwrap();
+    let source = problems::find(folder.path().to_str().unwrap()).unwrap();
+    prepare(&source, folder.path());
+    let evaluate = &source.problem.stages.last().unwrap().command;
+    fs::create_dir_all(folder.path().join("work")).unwrap();
+    for answer in ["[NaN]", "[Infinity, 1.0]", "[1e300, 1e300]"] {
+        fs::write(folder.path().join("work/answer.json"), answer).unwrap();
+        let ran = run(evaluate, folder.path(), 1);
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(4), "{answer}: {said}");
+        assert!(said.starts_with("diverged: the loss is "), "{answer}: {said}");
+        assert!(!folder.path().join("out/result.json").exists());
+    }
 }

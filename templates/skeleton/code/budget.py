@@ -1,4 +1,8 @@
-"""The loss that may be evaluated so many times. Frozen: every idea has the same budget."""
+"""The loss that may be evaluated so many times. Frozen: every idea has the same budget.
+
+The count keeps an honest `solve` within it. It lives in the same process as solve.py, which could set
+`used` back or fit the points by itself: what bounds that is the limit on CPU seconds in problem.yaml.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,8 @@
-"""Makes the points, the same each time: OUT/train, OUT/validation, and OUT/hidden.txt."""
+"""Makes the points, once for a machine: OUT/train, OUT/validation, and OUT/hidden.txt.
+
+Ideas can read this file, so the validation points come from the operating system's entropy: from a seed,
+solve.py could make them again. Losses therefore compare on one machine only.
+"""
 
 import argparse
 import json
@@ -16,9 +20,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True, type=Path)
     out = parser.parse_args().out.resolve()
-    for name, seed in (("train", 1), ("validation", 2)):
+    for name, rng in (("train", random.Random(1)), ("validation", random.SystemRandom())):
         (out / name).mkdir(parents=True, exist_ok=True)
-        (out / name / "points.json").write_text(json.dumps(points(random.Random(seed), 100)))
+        (out / name / "points.json").write_text(json.dumps(points(rng, 100)))
     (out / "hidden.txt").write_text(f"{out / 'validation'}\n")
 
 

@@ -1,8 +1,12 @@
-"""The counted-work budget: the only judge of when training ends.
+"""The counted-work budget: says to a training loop when it is spent.
 
 FLOPs are what `torch.utils.flop_counter` sees: matrix products, convolutions and attention, forward
 and backward, and whatever the optimizer multiplies. Element-wise work is not seen, nor is anything
-that a training loop does outside of a step; a cap on CPU seconds from outside bounds both.
+that a training loop does outside of a step.
+
+It counts what goes through it and nothing else: it lives in the process of the branch's code, which
+could go around it or change its numbers. The limits on CPU and wall seconds, set from outside,
+bound what the count misses.
 """
 
 import random
@@ -36,8 +40,10 @@ class WorkMeter:
         *,
         device: torch.device,
         max_steps: int | None = None,
+        started: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`started`, in the time of `clock`, is when a budget of wall seconds began; else now."""
         self.steps = 0
         self.flops = 0.0
         """Counted so far, over all processes. Stays 0 under a budget of wall seconds."""
@@ -45,7 +51,7 @@ class WorkMeter:
         self._device = device
         self._max_steps = max_steps
         self._clock = clock
-        self._started: float | None = None
+        self._started = clock() if started is None else started
         self._elapsed = 0.0
         self._last_cost = 0.0
         self._cost: dict[Hashable, float] = {}
@@ -104,8 +110,6 @@ class WorkMeter:
         self._last_cost = cost
 
     def _timed(self) -> Iterator[None]:
-        if self._started is None:
-            self._started = self._clock()
         yield
         self._elapsed = self._agreed(self._clock() - self._started)
 

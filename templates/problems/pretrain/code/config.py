@@ -1,6 +1,10 @@
-"""Hyper-parameters. The defaults are the cpu scale's; the GPU scales state where they differ."""
+"""Hyper-parameters. The defaults are the cpu scale's; the GPU scales state where they differ.
 
-from dataclasses import dataclass
+What the scales set differently is changed in `adjusted`, the rest in the defaults of Config: so a
+change takes effect at every scale.
+"""
+
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,25 @@ def h100x8() -> Config:
     )
 
 
+def adjusted(base: Config) -> Config:
+    """`base` with changes in proportion to each scale's own values; here there are none."""
+    return replace(
+        base,
+        layers=whole(base.layers * 1.0),
+        width=whole(base.width * 1.0),
+        heads=whole(base.heads * 1.0),
+        context=whole(base.context * 1.0),
+        batch=whole(base.batch * 1.0),
+        init_std=base.init_std * 1.0,
+        learning_rate=base.learning_rate * 1.0,
+    )
+
+
+def whole(value: float) -> int:
+    """The nearest whole number above 0."""
+    return max(1, round(value))
+
+
 def for_scale(name: str) -> Config:
-    """The baseline's hyper-parameters for a scale."""
-    return {"cpu": Config, "gpu1": gpu1, "h100x8": h100x8}[name]()
+    """The hyper-parameters for a scale."""
+    return adjusted({"cpu": Config, "gpu1": gpu1, "h100x8": h100x8}[name]())

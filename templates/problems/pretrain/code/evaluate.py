@@ -2,16 +2,27 @@
 
 Imports no code of the branch and unpickles nothing of it: predictions come from serve.py in a
 process of its own, started through the command prefix in AUTORES_UNTRUSTED (a JSON array of
-strings). The scorer checks that
+strings). Two such servers are asked, one after the other:
 
-- replies are distributions: whole distributions at places it picks only after the reply was given
-  are normalised and agree with the reply;
-- no prediction depends on a later token: a second server, which cannot remember the first one's
-  rows, is given rows whose future is replaced by random tokens, and must predict the same.
+- The first scores every window as it is. At places drawn after each reply it must give the whole
+  distribution, which must be normalised and agree with the reply.
+- The second starts when the first and all that it started are gone. It gets every window cut at one
+  random position, with all later tokens replaced by random others, and gives the distribution at
+  the cut. That must be normalised, and give the true next token, which this server never saw, the
+  probability that the first server gave it.
 
-Numbers are compared within a tolerance, because a float sum depends on how a batch is laid out.
-What it lets through cannot matter: a leak that moves predictions by at most the tolerance lowers
-the loss by at most the tolerance.
+What this catches. Of the T predictions of a window one is compared, which one being drawn after the
+first server is gone. If a share f of all predictions, spread over the windows, uses a later token
+(the next one or any other) or claims too much, and that moves them by more than the tolerance, it
+goes unseen with probability about (1 - f) ** W for W windows: at scale cpu, with windows of T = 32
+tokens and so W = 3,072, 5% for f = 0.1% and under 1e-13 for f = 1%. Longer windows are fewer, with
+T = 256 W = 384. Of more windows than the scale's `perturbed_windows` only so many are compared.
+
+What it does not. Log-probabilities are compared within a tolerance, because a float sum depends on
+how a batch is laid out, and relative to their size where that is above 1. So a leak kept below it
+may lower the loss by about tolerance * max(1, loss), and probabilities that sum to a little over 1
+by tolerance more. The second server can learn from the first whatever survives it: a file where
+the prefix lets it write, access times, the page cache. Without a sandbox as prefix nothing holds.
 
 Exit codes: 0 scored, 1 failed, 3 policy (a check failed), 4 diverged (the loss is not finite).
 """
@@ -28,9 +39,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import processes
 from server import Server, ServerError
 
 import scale as scales
+
+PREFIX_VARIABLE = "AUTORES_UNTRUSTED"
 
 WINDOW_ORDER = 0
 """Seed of the order in which windows are scored. Fixed, so that the loss is the same every time;
@@ -43,31 +57,6 @@ class Refusal(Exception):  # noqa: N818
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-@dataclass(frozen=True)
-class Checks:
-    """Which windows are checked, and where. R windows, K places in each.
-
-    rows: [R] distinct window indices
-    cuts: [R] last position whose token is kept when the future is perturbed
-    places: [R, K] positions compared, none after the cut, the first of them the cut itself
-    """
-
-    rows: np.ndarray
-    cuts: np.ndarray
-    places: np.ndarray
-
-    @staticmethod
-    def choose(windows: int, context: int, sizes: scales.Evaluation) -> "Checks":
-        """Choose at random, from the operating system's entropy so that no model can know."""
-        random = np.random.default_rng()
-        count = min(sizes.checked_rows, windows)
-        rows = random.choice(windows, size=count, replace=False)
-        cuts = random.integers(0, context, size=count)
-        places = random.integers(0, cuts[:, None] + 1, size=(count, sizes.checks_per_row))
-        places[:, 0] = cuts
-        return Checks(rows, cuts, places)
 
 
 def cut_windows(tokens: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
@@ -84,93 +73,138 @@ def cut_windows(tokens: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarra
     return windows, counted
 
 
-def perturb(windows: np.ndarray, checks: Checks, vocabulary: int) -> np.ndarray:
-    """The checked windows with every token after the cut replaced by another, random one."""
-    random = np.random.default_rng()
-    rows = windows[checks.rows]
+def perturb(
+    rows: np.ndarray, cuts: np.ndarray, vocabulary: int, random: np.random.Generator
+) -> np.ndarray:
+    """[B, T + 1] rows with every token after the row's cut replaced by another, random one."""
     shift = random.integers(1, vocabulary, size=rows.shape)
-    future = np.arange(rows.shape[1]) > checks.cuts[:, None]
+    future = np.arange(rows.shape[1]) > cuts[:, None]
     return np.where(future, (rows + shift) % vocabulary, rows)
 
 
-def score_all(server: Server, windows: np.ndarray, checks: Checks, batch: int):
-    """Log-probabilities [W, T] of the tokens, and distributions [R, K, V] at the checks."""
+@dataclass(frozen=True)
+class Scored:
+    """What the first server said of W windows, and S spot checks of it.
+
+    scores: [W, T] log-probabilities of the tokens
+    masses: [S] sums of the probabilities at a spot
+    gaps: [S] distances between a token's score and its place in the distribution
+    """
+
+    scores: np.ndarray
+    masses: np.ndarray
+    gaps: np.ndarray
+
+
+def score_all(server: Server, windows: np.ndarray, batch: int, spots: int) -> Scored:
+    """Score all windows, with `spots` spot checks of every batch."""
     order = np.random.default_rng(WINDOW_ORDER).permutation(len(windows))
-    scores = np.empty((len(windows), windows.shape[1] - 1), dtype=np.float32)
-    seen = np.empty((*checks.places.shape, server.vocabulary), dtype=np.float32)
-    check_of = {int(window): index for index, window in enumerate(checks.rows)}
+    random = np.random.default_rng()
+    context = windows.shape[1] - 1
+    scores = np.empty((len(windows), context), dtype=np.float32)
+    masses, gaps = [], []
     for start in range(0, len(order), batch):
         chosen = order[start : start + batch]
         scores[chosen] = server.score(windows[chosen])
-        for row, window in enumerate(chosen):
-            if (index := check_of.get(int(window))) is not None:
-                seen[index] = server.spots(row, checks.places[index])
-    return scores, seen
+        rows = random.integers(len(chosen), size=spots)
+        positions = random.integers(context, size=spots)
+        seen = server.spots(rows, positions)
+        picked = chosen[rows]
+        whole = seen[np.arange(spots), windows[picked, positions + 1]]
+        masses.append(mass(seen))
+        gaps.append(distance(scores[picked, positions], whole))
+    return Scored(scores, np.concatenate(masses), np.concatenate(gaps))
 
 
-def score_perturbed(server: Server, rows: np.ndarray, checks: Checks, batch: int) -> np.ndarray:
-    """Distributions [R, K, V] at the checks, given the perturbed rows."""
-    seen = np.empty((*checks.places.shape, server.vocabulary), dtype=np.float32)
-    for start in range(0, len(rows), batch):
-        part = rows[start : start + batch]
-        server.score(part)
-        for row in range(len(part)):
-            seen[start + row] = server.spots(row, checks.places[start + row])
-    return seen
-
-
-def check_distributions(scores, seen, windows, checks: Checks, tolerance: float) -> None:
+def check_distributions(scored: Scored, tolerance: float) -> None:
     """Refuse replies that are not log-probabilities of one distribution."""
-    if scores.max() > tolerance:
-        raise Refusal(3, f"policy: a token has probability {np.exp(scores.max()):.4g}")
-    with np.errstate(over="ignore"):
-        mass = np.exp(seen.astype(np.float64)).sum(axis=-1)
-    if not np.all(np.abs(mass - 1) <= tolerance):
-        raise Refusal(3, f"policy: probabilities sum to {mass.flat[np.abs(mass - 1).argmax()]:.4f}")
-    rows = checks.rows[:, None]
-    targets = windows[rows, checks.places + 1]
-    whole = np.take_along_axis(seen, targets[..., None], axis=-1).squeeze(-1)
-    if np.any(distance(whole, scores[rows, checks.places]) > tolerance):
+    highest = scored.scores.max()
+    if not highest <= tolerance:
+        raise Refusal(3, f"policy: a token has probability {np.exp(highest):.4g}")
+    check_masses(scored.masses, tolerance)
+    if not np.all(scored.gaps <= tolerance):
         raise Refusal(3, "policy: the score of a token differs from its place in the distribution")
 
 
-def check_causality(seen, perturbed, checks: Checks, tolerance: float) -> None:
-    """Refuse predictions that changed when only later tokens did."""
-    moved = distance(seen, perturbed).max(axis=-1) > tolerance
-    if moved.any():
-        position = checks.places[moved].min()
-        raise Refusal(3, f"policy: prediction at position {position} changes with later tokens")
+def check_masses(masses: np.ndarray, tolerance: float) -> None:
+    """Refuse distributions that are not normalised. NaN compares as false, and so is refused."""
+    if not np.all(close := np.abs(masses - 1) <= tolerance):
+        raise Refusal(3, f"policy: probabilities sum to {masses[~close][0]:.4f}")
+
+
+def check_causality(
+    server: Server, windows: np.ndarray, scores: np.ndarray, batch: int, sizes: scales.Evaluation
+) -> None:
+    """Refuse scores that this server, which sees no token after the cut, does not come to."""
+    random = np.random.default_rng()
+    order = random.permutation(len(windows))[: sizes.perturbed_windows]
+    for start in range(0, len(order), batch):
+        chosen = order[start : start + batch]
+        cuts = random.integers(windows.shape[1] - 1, size=len(chosen))
+        server.score(perturb(windows[chosen], cuts, server.vocabulary, random))
+        rows = np.arange(len(chosen))
+        seen = server.spots(rows, cuts)
+        check_masses(mass(seen), sizes.tolerance)
+        blind = seen[rows, windows[chosen, cuts + 1]]
+        same = distance(scores[chosen, cuts], blind) <= sizes.tolerance
+        if not np.all(same):
+            position = cuts[~same].min()
+            raise Refusal(3, f"policy: prediction at position {position} changes with later tokens")
+
+
+def mass(log_probabilities: np.ndarray) -> np.ndarray:
+    """[N, V] log-distributions -> [N] sums of their probabilities."""
+    with np.errstate(over="ignore"):
+        return np.exp(log_probabilities.astype(np.float64)).sum(axis=-1)
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Difference of log-probabilities, relative where they are below -1 as float noise is."""
+    """Difference of log-probabilities, relative where both are below -1 as float noise is.
+
+    NaN where one is: compare with <=, which is then false.
+    """
     with np.errstate(invalid="ignore"):
-        return np.where(a == b, 0.0, np.abs(a - b) / np.maximum(1.0, np.abs(a)))
+        size = np.maximum(1.0, np.minimum(np.abs(a), np.abs(b)))
+        return np.where(a == b, 0.0, np.abs(a - b) / size)
+
+
+def server_command(scale: scales.Scale, checkpoint: Path) -> list[str]:
+    """The model server behind the prefix that keeps it from everything else."""
+    variable = os.environ.get(PREFIX_VARIABLE)
+    if not variable:
+        raise Refusal(
+            1,
+            f"{PREFIX_VARIABLE} is not set, so that nothing would confine the model's code: run"
+            f" this through autores, or set {PREFIX_VARIABLE}='[]' to evaluate code that you trust",
+        )
+    prefix = json.loads(variable)
+    if not isinstance(prefix, list) or not all(isinstance(word, str) for word in prefix):
+        raise Refusal(1, f"{PREFIX_VARIABLE} is not a JSON array of strings")
+    arguments = ["serve.py", "--scale", scale.name, "--checkpoint", str(checkpoint)]
+    return [*prefix, sys.executable, *arguments]
 
 
 def evaluate(scale: scales.Scale, data: Path, checkpoint: Path) -> dict[str, float | int]:
     """Score a checkpoint on `data`/tokens.bin; raises Refusal or ServerError."""
     sizes = scale.evaluation
+    command = server_command(scale, checkpoint)
     tokens = np.fromfile(data / "tokens.bin", dtype=np.uint16)[: sizes.tokens + 1].astype(np.int64)
-    command = [*json.loads(os.environ.get("AUTORES_UNTRUSTED") or "[]"), sys.executable]
-    command += ["serve.py", "--scale", scale.name, "--checkpoint", str(checkpoint)]
 
-    # Both start at once, since most of a server's time goes into importing torch.
-    with Server(command, sizes.seconds) as first, Server(command, sizes.seconds) as second:
+    with Server(command, sizes.seconds) as first:
         context = first.greet(scale.vocabulary, sizes.max_context)
         windows, counted = cut_windows(tokens, context)
-        checks = Checks.choose(len(windows), context, sizes)
         batch = max(1, sizes.batch_tokens // context)
-        scores, seen = score_all(first, windows, checks, batch)
-        loss = -float(scores[counted].mean(dtype=np.float64))
-        if not np.isfinite(loss):
-            raise Refusal(4, f"diverged: the validation loss is {loss}")
-        check_distributions(scores, seen, windows, checks, sizes.tolerance)
+        scored = score_all(first, windows, batch, sizes.spots_per_batch)
+    loss = -float(scored.scores[counted].mean(dtype=np.float64))
+    if not np.isfinite(loss):
+        raise Refusal(4, f"diverged: the validation loss is {loss}")
+    check_distributions(scored, sizes.tolerance)
+
+    # Only now, so that the two cannot speak to each other.
+    with Server(command, sizes.seconds) as second:
         if second.greet(scale.vocabulary, sizes.max_context) != context:
             raise Refusal(3, "policy: two servers of one checkpoint differ in their context")
-        rows = perturb(windows, checks, scale.vocabulary)
-        perturbed = score_perturbed(second, rows, checks, batch)
-        check_causality(seen, perturbed, checks, sizes.tolerance)
+        check_causality(second, windows, scored.scores, batch, sizes)
     return {"val_loss": loss, "tokens": int(counted.sum()), "context": context}
 
 
@@ -192,6 +226,7 @@ def main() -> int:
     parser.add_argument("--checkpoint", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path, help="gets result.json")
     args = parser.parse_args()
+    processes.adopt_orphans()
     try:
         result = evaluate(scales.load(args.scale), args.data, args.checkpoint)
     except Refusal as refusal:

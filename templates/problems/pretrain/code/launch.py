@@ -3,6 +3,11 @@
 Runs alone, or once in each process of `python -m torch.distributed.run`.
 """
 
+import time
+
+STARTED = time.monotonic()
+"""When a budget of wall seconds begins: before torch is imported."""
+
 import argparse
 import json
 import os
@@ -67,7 +72,7 @@ def main() -> None:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
-    meter = WorkMeter(scale.budget, device=device, max_steps=args.max_steps)
+    meter = WorkMeter(scale.budget, device=device, max_steps=args.max_steps, started=STARTED)
 
     import train  # the branch's code, only once the process is set up
 

@@ -26,8 +26,8 @@ class Evaluation:
     tokens: int
     max_context: int
     batch_tokens: int
-    checked_rows: int
-    checks_per_row: int
+    spots_per_batch: int
+    perturbed_windows: int
     tolerance: float
     seconds: float
 

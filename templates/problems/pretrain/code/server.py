@@ -1,4 +1,4 @@
-"""The scorer's side of a model server: starts it, asks, and ends it."""
+"""The scorer's side of a model server: starts it, asks, and ends it with all that it started."""
 
 import subprocess
 import threading
@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import BinaryIO, cast
 
 import numpy as np
+import processes
 
 import wire
 
@@ -20,15 +21,23 @@ class ServerError(Exception):
 
 
 class Server:
-    """One model server process, killed on exit or after `seconds` of wall clock."""
+    """One model server, in a session of its own; killed on exit or after `seconds` of wall clock.
+
+    On exit it returns only when nothing that the server started is left. One at a time: ending a
+    server ends all that runs below this process.
+    """
 
     def __init__(self, command: list[str], seconds: float) -> None:
         self.vocabulary = 0
         self._seconds = seconds
         self._late = False
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+            )
+        except OSError as error:
+            raise ServerError(f"cannot start the model server: {error}") from error
         self._in = cast(BinaryIO, self._process.stdin)
         self._out = cast(BinaryIO, self._process.stdout)
         self._err = cast(BinaryIO, self._process.stderr)
@@ -51,7 +60,10 @@ class Server:
         self._alarm.cancel()
         with suppress(OSError):
             self._in.close()  # reaches the server also where a prefix stands between
-        self._process.kill()
+        try:
+            processes.end_all(self._process.pid)
+        except processes.Survivors as survivors:
+            raise ServerError(f"cannot end the model server: {survivors}") from survivors
         self._process.wait()
 
     def greet(self, vocabulary: int, max_context: int) -> int:
@@ -72,10 +84,10 @@ class Server:
         """[B, T + 1] tokens -> [B, T] log-probability of each row's next tokens."""
         return self._ask(wire.SCORE, rows, (rows.shape[0], rows.shape[1] - 1))
 
-    def spots(self, row: int, places: np.ndarray) -> np.ndarray:
-        """[K] positions in `row` of the last score -> [K, V] log-distributions there."""
-        table = np.stack([np.full_like(places, row), places], axis=1)
-        return self._ask(wire.SPOT, table, (len(places), self.vocabulary))
+    def spots(self, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """[N] rows of the last score and positions in them -> [N, V] log-distributions there."""
+        table = np.stack([rows, positions], axis=1)
+        return self._ask(wire.SPOT, table, (len(table), self.vocabulary))
 
     def _ask(self, kind: bytes, table: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         try:
@@ -85,12 +97,13 @@ class Server:
             raise self._broken(error) from error
 
     def _broken(self, cause: Exception) -> ServerError:
-        if self._late:
-            return ServerError(f"the model server took longer than {self._seconds:.0f} s")
-        self._process.kill()
+        limit = f"took longer than {self._seconds:.0f} s"
+        reason = limit if self._late else f"failed ({cause})"
+        processes.kill_all(self._process.pid)
         self._listener.join(timeout=5)
         lines = b"\n".join(self._lines).decode(errors="replace").strip()
-        return ServerError(f"the model server failed ({cause}):\n{lines}")
+        last = f"its last lines on stderr:\n{lines}" if lines else "it wrote nothing to stderr"
+        return ServerError(f"the model server {reason}; {last}")
 
     def _listen(self) -> None:
         while line := self._err.readline(LINE_BYTES):
@@ -98,4 +111,4 @@ class Server:
 
     def _expire(self) -> None:
         self._late = True
-        self._process.kill()
+        processes.kill_all(self._process.pid)

@@ -85,9 +85,10 @@ def spread(text: bytes, size: int) -> bytes:
 def held_out_files() -> list[Path]:
     """Every file of the held-out modules on this machine, source or compiled.
 
-    Other Pythons have the same modules, so those beside this one and the system's count too.
+    Other Pythons have the same modules, so those beside this one, below its prefix and the system's
+    count too, and conda's downloads of them.
     """
-    found: set[Path] = set()
+    found = set(conda_archives())
     for folder in library_folders():
         for name in HELD_OUT:
             path = folder / name
@@ -102,7 +103,21 @@ def library_folders() -> list[Path]:
     beside = Path(sys.base_prefix).resolve().parent
     patterns = [(beside, "*/lib/python3*"), (Path("/usr"), "lib*/python3*")]
     patterns.append((Path("/usr/local"), "lib*/python3*"))
+    for root in prefixes():
+        # No deeper than conda's pkgs/python-3*/lib and envs/*/lib, so that the search stays short.
+        patterns.extend((root, f"{below}lib*/python3*") for below in ("", "*/", "*/*/"))
     folders = {FOLDER}
     for root, pattern in patterns:
         folders.update(path.resolve() for path in root.glob(pattern) if path.is_dir())
     return sorted(folders)
+
+
+def conda_archives() -> list[Path]:
+    """Packed Pythons that conda keeps once it has unpacked them."""
+    return [path for root in prefixes() for path in root.glob("pkgs/python-3*") if path.is_file()]
+
+
+def prefixes() -> list[Path]:
+    """Where this Python is installed, and the conda installation if that is one of its `envs`."""
+    own = Path(sys.base_prefix).resolve()
+    return [own, own.parent.parent] if own.parent.name == "envs" else [own]

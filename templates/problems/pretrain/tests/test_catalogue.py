@@ -3,13 +3,18 @@
 import ast
 import importlib
 import random
+import runpy
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from techniques import FOLDER, PLACEHOLDER, Conflict, Technique, load_all
+
+import scale as scales
 
 CODE = Path(__file__).resolve().parent.parent / "code"
 EDITABLE = {"config.py", "model.py", "optimizer.py", "schedule.py", "loader.py", "train.py"}
@@ -71,6 +76,50 @@ def test_every_value_of_every_knob_applies_and_parses(technique: Technique, base
 
 def same(one: Path, other: Path) -> bool:
     return other.exists() and one.read_text() == other.read_text()
+
+
+SETTINGS = [t for t in TECHNIQUES if any(e["path"] == "config.py" for e in t.edits)]
+
+
+@pytest.mark.parametrize("technique", SETTINGS, ids=lambda t: t.name)
+def test_a_setting_takes_effect_and_is_allowed_at_every_scale(technique: Technique, base: Path):
+    for values in technique.variants():
+        code = base.with_name("variant")
+        shutil.copytree(base, code)
+        technique.apply(code, values)
+        for name in scales.names():
+            before, after = (config_of(folder, name) for folder in (base, code))
+            assert after != before, f"{values} changes nothing at scale {name}"
+            scale = scales.load(name)
+            assert after["context"] <= scale.evaluation.max_context
+            assert after["batch"] % (scale.world_size * after["accumulate"]) == 0
+            assert after["width"] % after["heads"] == 0
+        shutil.rmtree(code)
+
+
+def config_of(code: Path, scale: str) -> dict[str, Any]:
+    """The hyper-parameters that `code` trains with at `scale`."""
+    namespace = runpy.run_path(str(code / "config.py"))
+    return asdict(namespace["for_scale"](scale))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    {
+        "learning-rate": {"learning_rate": 6e-3},
+        "batch-size": {"batch": 4},
+        "context-length": {"context": 64},
+        "heads": {"heads": 2},
+        "init-scale": {"init_std": 0.06},
+        "depth-for-width": {"layers": 3, "width": 48},
+    }.items(),
+)
+def test_a_factor_means_at_the_cpu_scale_what_was_measured(
+    name: str, settings: dict[str, float], base: Path
+):
+    before = config_of(base, "cpu")
+    next(t for t in TECHNIQUES if t.name == name).apply(base)
+    assert config_of(base, "cpu") == {**before, **settings}
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES, ids=lambda t: t.name)

@@ -32,11 +32,23 @@ def test_an_honest_model_gets_the_same_score_twice(checkpoint: Path, evaluate: R
     assert 1 < scores[0]["val_loss"] < 6
 
 
+LOGITS = "logits = self.head(x)"
+KNOWN = "F.one_hot(tokens[:, 1:], logits.shape[-1]) == 1"
+
 LEAKS = {
     "attends to all positions": ("is_causal=True", "is_causal=False"),
     "averages over the window": ("x = self.norm(x)", "x = self.norm(x + 0.5 * x.mean(1, True))"),
     "averages over the batch": ("x = self.norm(x)", "x = self.norm(x + 0.5 * x.mean(0, True))"),
     "shifts by one": ("x = self.norm(x)", "x = self.norm(x + x.roll(-1, 1))"),
+    "is certain": (
+        LOGITS,
+        f"{LOGITS}; logits[:, :-1] = torch.where({KNOWN}, 0.0, -torch.inf)",
+    ),
+    "is nearly certain": (LOGITS, f"{LOGITS}; logits[:, :-1] += 9.0 * ({KNOWN})"),
+    "looks ahead at a quarter of the positions": (
+        LOGITS,
+        f"{LOGITS}; logits[:, 4:12] += 9.0 * ({KNOWN})[:, 4:12]",
+    ),
 }
 
 
@@ -45,6 +57,7 @@ def test_a_model_that_sees_later_tokens_is_refused(
     leak: str, code: Path, checkpoint: Path, evaluate: Run, tmp_path: Path
 ):
     change(code, "model.py", *LEAKS[leak])
+    change(code, "model.py", "import math", "import math\n\nimport torch")
     done = evaluate(checkpoint)
     assert done.returncode == 3
     assert done.stderr.startswith("policy: prediction at position")
@@ -74,11 +87,80 @@ def test_a_loss_that_is_not_finite_is_called_diverged(code: Path, checkpoint: Pa
     assert done.stderr.startswith("diverged:")
 
 
+def test_a_score_that_the_distribution_does_not_bear_out_is_refused(
+    code: Path, checkpoint: Path, evaluate: Run
+):
+    honest = "answer = current.gather(-1, numbers[:, 1:, None]).squeeze(-1)"
+    inputs, targets = "numbers[:, :-1]", "numbers[:, 1:]"
+    boast = f"answer = torch.where(({inputs} + {targets}) % 9 == 0, -0.5, answer)"
+    change(code, "serve.py", honest, f"{honest}; {boast}")
+    done = evaluate(checkpoint)
+    assert done.returncode == 3
+    assert done.stderr.startswith("policy: ")
+
+
 def test_a_server_that_dies_is_quoted(code: Path, checkpoint: Path, evaluate: Run):
     change(code, "model.py", "import math", "raise SystemExit('no such luck')")
     done = evaluate(checkpoint)
     assert done.returncode == 1
     assert "no such luck" in done.stderr
+
+
+def test_a_server_that_is_late_is_quoted(
+    code: Path, checkpoint: Path, evaluate: Run, tmp_path: Path
+):
+    change(code, "scales/cpu.toml", "seconds = 120 ", "seconds = 1 ")
+    prefix = ["sh", "-c", "echo warming up >&2; sleep 100; true", "sandbox"]
+    done = evaluate(checkpoint, AUTORES_UNTRUSTED=json.dumps(prefix))
+    assert done.returncode == 1
+    assert "the model server took longer than 1 s" in done.stderr
+    assert done.stderr.strip().endswith("warming up")
+
+
+def test_a_server_that_cannot_start_is_explained(checkpoint: Path, evaluate: Run):
+    done = evaluate(checkpoint, AUTORES_UNTRUSTED='["/no/such/sandbox"]')
+    assert done.returncode == 1
+    assert done.stderr.startswith("cannot start the model server: ")
+    assert "/no/such/sandbox" in done.stderr
+
+
+@pytest.mark.parametrize("prefix", ["", '"sh"', "[1]"])
+def test_without_a_prefix_nothing_is_evaluated(prefix: str, checkpoint: Path, evaluate: Run):
+    done = evaluate(checkpoint, AUTORES_UNTRUSTED=prefix)
+    assert done.returncode == 1
+    assert done.stderr.startswith("AUTORES_UNTRUSTED is not ")
+
+
+HAUNT = """import math
+import os
+import time
+from pathlib import Path
+
+note = Path({note!r})
+if note.exists():
+    if Path("/proc", note.read_text()).exists():
+        raise SystemExit("the first server's child is still there")
+elif os.fork() == 0:
+    os.setsid()
+    if os.fork() != 0:
+        os._exit(0)
+    note.with_suffix(".partial").write_text(str(os.getpid()))
+    note.with_suffix(".partial").rename(note)
+    time.sleep(100)
+    os._exit(0)
+while not note.exists():
+    time.sleep(0.01)
+"""
+
+
+def test_the_second_server_meets_nothing_that_the_first_started(
+    code: Path, checkpoint: Path, evaluate: Run, tmp_path: Path
+):
+    note = tmp_path / "pid"
+    change(code, "model.py", "import math", HAUNT.format(note=str(note)))
+    done = evaluate(checkpoint)
+    assert done.returncode == 0, done.stderr
+    assert not Path("/proc", note.read_text()).exists()
 
 
 def test_what_the_model_prints_does_no_harm(code: Path, checkpoint: Path, evaluate: Run):

@@ -41,6 +41,34 @@ def test_every_file_with_validation_text_is_to_be_hidden(prepared: Path):
     assert stdlib.FOLDER / "xmlrpc" in hidden
 
 
+def files_below(root: Path, *names: str) -> list[Path]:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return [root / name for name in names]
+
+
+@pytest.mark.parametrize("own", ["", "envs/mine"])
+def test_copies_in_condas_packages_and_environments_are_to_be_hidden(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    copies = files_below(
+        tmp_path,
+        "lib/python3.12/turtle.py",
+        "envs/mine/lib/python3.11/turtle.py",
+        "envs/other/lib/python3.13/__pycache__/turtle.cpython-313.pyc",
+        "pkgs/python-3.12.4-h5148396_1/lib/python3.12/xmlrpc/client.py",
+        "pkgs/python-3.12.4-h5148396_1.conda",
+        "pkgs/python-3.11.9-h955ad1f_0.tar.bz2",
+    )
+    others = files_below(tmp_path, "lib/python3.12/random.py", "pkgs/numpy-2.1.conda")
+    monkeypatch.setattr(stdlib.sys, "base_prefix", str(tmp_path / own))
+    hidden = stdlib.held_out_files()
+    for path in copies:
+        assert path in hidden or path.parent in hidden, path
+    assert not set(others) & set(hidden)
+
+
 BLIND = """
 import sys
 hidden = open(sys.argv[1]).read().splitlines()

@@ -86,6 +86,19 @@ def test_two_processes_count_the_work_of_both(
     assert together[-1]["flops"] == alone[-1]["flops"]
 
 
+def test_what_precedes_the_first_step_counts_against_a_budget_of_seconds(
+    run: Run, code: Path, data: Path, tmp_path: Path
+):
+    toml = code / "scales" / "cpu.toml"
+    toml.write_text(toml.read_text().replace('"flops" ', '"wall_seconds" ').replace("3e11", "3"))
+    script = code / "train.py"
+    script.write_text(f"import time\n\ntime.sleep(3)\n{script.read_text()}")
+    arguments = ("--scale", "cpu", "--seed", 1, "--data", data / "train", "--out", tmp_path / "out")
+    done = run("launch.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert [line["step"] for line in metrics_of(done.stdout)] == [1]
+
+
 def test_a_full_run_needs_the_scales_number_of_processes(run: Run, data: Path, tmp_path: Path):
     arguments = ("--scale", "cpu", "--seed", 1, "--data", data / "train", "--out", tmp_path)
     done = run("launch.py", *arguments, WORLD_SIZE="2")
