@@ -161,7 +161,7 @@ impl Uv<'_> {
         }
         // One line a package is more than anybody reads.
         let progress = |line: &str| {
-            if !line.starts_with(" + ") {
+            if ![" + ", " Downloaded "].iter().any(|start| line.starts_with(start)) {
                 (self.progress)(line);
             }
         };
@@ -182,7 +182,7 @@ fn clean(program: &Path) -> Command {
     }
     command.env("UV_PYTHON_DOWNLOADS", "never").env("NO_COLOR", "1");
     // In a folder of our own, what root installs is in nobody's way.
-    command.env("PIP_ROOT_USER_ACTION", "ignore");
+    command.env("PIP_ROOT_USER_ACTION", "ignore").env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
     for (of_pip, of_uv) in [("PIP_CERT", "SSL_CERT_FILE"), ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")] {
         if let (Some(value), None) = (std::env::var_os(of_pip), std::env::var_os(of_uv)) {
             command.env(of_uv, value);

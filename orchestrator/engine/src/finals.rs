@@ -7,9 +7,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The best screened ideas, best first. Whether they are better than the baseline is for the fresh seeds to say.
+///
+/// Of ideas with the very same reward only the first is taken: where work is counted, they did the same.
 pub(crate) fn finalists(run: &Run) -> Vec<IdeaId> {
-    run.population()
-        .ranked()
+    let population = run.population();
+    let mut ranked = population.ranked();
+    ranked.dedup_by(|a, b| a.1 == b.1);
+    ranked
         .into_iter()
         .take(run.config.finalists as usize)
         .map(|(member, _)| member.idea.id.clone())

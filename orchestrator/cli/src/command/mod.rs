@@ -12,7 +12,7 @@ pub(crate) mod show;
 pub(crate) mod stop;
 
 use anyhow::anyhow;
-use autores_domain::{IdeaId, IdeaRecord, Run, RunId, Status};
+use autores_domain::{IdeaId, IdeaRecord, Revision, Run, RunId, Status};
 use autores_results::{Reader, lock};
 
 use crate::exit::{Failure, OrExit};
@@ -68,6 +68,20 @@ pub(crate) fn is_interrupted(home: &Home, run: &Run) -> bool {
 pub(crate) fn is_free(home: &Home, run: &RunId) -> bool {
     // A lock that cannot be looked at is not free.
     lock::acquire(home.path(), run, &run::owner()).is_ok()
+}
+
+/// An idea that came to a commit, by the text of its id, with its run.
+pub(crate) async fn committed(home: &Home, text: &str) -> Result<(Run, IdeaId, Revision), Failure> {
+    let id: IdeaId = text.parse().or_usage()?;
+    let run = load(home, &id.run).await?;
+    let record = idea(&run, &id)?;
+    let revision = record
+        .state
+        .revision()
+        .cloned()
+        .ok_or_else(|| anyhow!("{id} has no commit: it is {}", record.state.name()))
+        .or_usage()?;
+    Ok((run, id, revision))
 }
 
 /// An idea of a run.

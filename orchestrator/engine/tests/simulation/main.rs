@@ -220,7 +220,7 @@ proptest! {
     /// The same seed in the same world gives the same events.
     #[test]
     fn a_run_repeats_itself(seed: u64) {
-        let faults = Faults { lost: 0.1, crash: 0.2, patch: 0.2, unavailable: 0.2, ..Faults::default() };
+        let faults = Faults { lost: 0.1, crash: 0.2, patch: 0.2, unavailable: 0.05, ..Faults::default() };
         let events = |()| simulate(async {
             let world = World::new(seed, 3, faults);
             world.create(config(2, 5, seed)).await;
