@@ -39,7 +39,7 @@ impl Home {
 
     /// The database of all runs.
     pub(crate) fn database(&self) -> PathBuf {
-        self.0.join("autores.db")
+        autores_results::store_path(&self.0)
     }
 
     /// Makes the folder, and says what to do where that is not possible.
