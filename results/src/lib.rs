@@ -1,4 +1,5 @@
-//! Remembers: the event log, projections of it, metrics and requests, in one SQLite file for all runs.
+//! Remembers: the event log, projections of it, metrics and requests, in one SQLite file for all runs, and
+//! beside it the transcripts of what models said.
 //!
 //! Never decides what happens to a run, never reads the clock by itself, never changes an event that was written.
 //! The SQL is portable (`$1`, text, bigint and double columns), so that another database needs other
@@ -28,6 +29,7 @@ mod request;
 mod row;
 mod schema;
 mod store;
+mod transcripts;
 mod writer;
 
 pub use connection::Options;
@@ -37,6 +39,7 @@ pub use request::{Pending, Request};
 pub use row::RunRow;
 pub use schema::Version;
 pub use store::Store;
+pub use transcripts::TranscriptFolder;
 
 use std::path::{Path, PathBuf};
 

@@ -2,8 +2,8 @@
 //! anew from the events at any time.
 
 use autores_domain::{
-    AttemptId, Event, ExperimentId, ExperimentState, Fault, IdeaId, IdeaState, Outcome, Recorded,
-    Run, RunId, Usage,
+    AttemptId, Call, Event, ExperimentId, ExperimentState, Fault, IdeaId, IdeaState, Outcome,
+    Recorded, Run, RunId, Usage,
 };
 use sqlx::AnyConnection;
 
@@ -18,6 +18,9 @@ pub(crate) async fn follow(
     recorded: &Recorded,
 ) -> Written {
     let at_ms = recorded.at_ms;
+    for call in recorded.event.calls() {
+        write_call(connection, run, call, at_ms).await?;
+    }
     match &recorded.event {
         Event::RunCreated { .. } => write_idea(connection, run, &run.baseline()).await,
         // These change the run's own row only, which is written after the last event.
@@ -27,8 +30,13 @@ pub(crate) async fn follow(
         | Event::RunStopped { .. }
         | Event::RunFinished { .. }
         | Event::RunFailed { .. }
+        | Event::BudgetChanged { .. }
+        | Event::CallsMade { .. }
         | Event::BriefIssued { .. }
-        | Event::BriefFailed { .. } => Ok(()),
+        | Event::BriefFailed { .. }
+        | Event::LessonsIssued { .. }
+        | Event::LessonsLearnt { .. }
+        | Event::LessonsFailed { .. } => Ok(()),
         Event::BriefAnswered { ideas, .. } => {
             for idea in ideas {
                 write_idea(connection, run, &idea.id).await?;
@@ -37,7 +45,10 @@ pub(crate) async fn follow(
         }
         Event::IdeaPatched { idea, .. }
         | Event::IdeaCommitted { idea, .. }
-        | Event::IdeaRejected { idea, .. } => write_idea(connection, run, idea).await,
+        | Event::IdeaRejected { idea, .. }
+        | Event::RepairIssued { idea, .. }
+        | Event::RepairFailed { idea, .. }
+        | Event::ResultReused { idea, .. } => write_idea(connection, run, idea).await,
         Event::ExperimentQueued { experiment } => {
             write_experiment(connection, run, &experiment.id, at_ms).await
         }
@@ -65,7 +76,7 @@ pub(crate) async fn follow(
                 .await?;
             write_experiment(connection, run, &attempt.experiment, at_ms).await
         }
-        Event::AttemptFailed { attempt, fault, usage } => {
+        Event::AttemptFailed { attempt, fault, usage, .. } => {
             end_attempt(connection, attempt, "failed", at_ms, usage.as_ref(), Some(fault)).await?;
             write_experiment(connection, run, &attempt.experiment, at_ms).await
         }
@@ -81,13 +92,14 @@ pub(crate) async fn write_run(connection: &mut AnyConnection, run: &Run) -> Writ
     let row = RunRow::of(run);
     sqlx::query(
         "insert into run (id, problem, scale, status, created_ms, updated_ms, sequence, ideas, queued, running, \
-         measured, failed, cancelled, baseline_reward, best_reward, best_idea, config) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+         measured, failed, cancelled, baseline_reward, best_reward, best_idea, config, usd, tokens) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
          on conflict (id) do update set status = excluded.status, updated_ms = excluded.updated_ms, \
          sequence = excluded.sequence, ideas = excluded.ideas, queued = excluded.queued, \
          running = excluded.running, measured = excluded.measured, failed = excluded.failed, \
          cancelled = excluded.cancelled, baseline_reward = excluded.baseline_reward, \
-         best_reward = excluded.best_reward, best_idea = excluded.best_idea",
+         best_reward = excluded.best_reward, best_idea = excluded.best_idea, \
+         config = excluded.config, usd = excluded.usd, tokens = excluded.tokens",
     )
     .bind(row.id.as_str())
     .bind(row.problem)
@@ -106,6 +118,8 @@ pub(crate) async fn write_run(connection: &mut AnyConnection, run: &Run) -> Writ
     .bind(row.best_reward)
     .bind(row.best_idea.map(|id| id.to_string()))
     .bind(json(&run.config)?)
+    .bind(row.usd)
+    .bind(row.tokens.map(|tokens| tokens as i64))
     .execute(connection)
     .await
     .map(drop)
@@ -118,6 +132,7 @@ pub(crate) async fn clear(connection: &mut AnyConnection, run: &RunId) -> Writte
         "delete from idea where run = $1",
         "delete from experiment where run = $1",
         "delete from attempt where run = $1",
+        "delete from call where run = $1",
     ] {
         sqlx::query(statement).bind(run.as_str()).execute(&mut *connection).await?;
     }
@@ -128,7 +143,10 @@ async fn write_idea(connection: &mut AnyConnection, run: &Run, id: &IdeaId) -> W
     let Some(record) = run.ideas.get(id.number as usize) else { return Ok(()) };
     let fault = match &record.state {
         IdeaState::Rejected { fault } => Some(fault),
-        IdeaState::Proposed | IdeaState::Patched { .. } | IdeaState::Ready { .. } => None,
+        IdeaState::Proposed
+        | IdeaState::Patched { .. }
+        | IdeaState::Ready { .. }
+        | IdeaState::Broken { .. } => None,
     };
     let reward = match run.outcome(record) {
         Outcome::Measured { reward } => Some(reward),
@@ -154,6 +172,29 @@ async fn write_idea(connection: &mut AnyConnection, run: &Run, id: &IdeaId) -> W
     .bind(fault.map(|fault| fault.class.as_str()))
     .bind(fault.map(|fault| fault.reason.as_str()))
     .bind(reward)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// A call that is told of twice was made once.
+async fn write_call(connection: &mut AnyConnection, run: &Run, call: &Call, at_ms: i64) -> Written {
+    sqlx::query(
+        "insert into call (run, call_key, role, model, at_ms, input_tokens, cached_tokens, output_tokens, usd, \
+         latency_ms, error) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         on conflict (run, call_key) do nothing",
+    )
+    .bind(run.id.as_str())
+    .bind(call.key.as_str())
+    .bind(call.role.as_str())
+    .bind(call.model.to_string())
+    .bind(at_ms)
+    .bind(call.tokens.input as i64)
+    .bind(call.tokens.cached as i64)
+    .bind(call.tokens.output as i64)
+    .bind(call.usd)
+    .bind(call.latency_ms as i64)
+    .bind(call.error.as_deref())
     .execute(connection)
     .await
     .map(drop)

@@ -42,15 +42,20 @@ pub struct RunRow {
     pub best_reward: Option<f64>,
     /// That idea.
     pub best_idea: Option<IdeaId>,
+    /// US dollars that models were paid, as far as prices are known; absent where none was asked.
+    pub usd: Option<f64>,
+    /// Tokens that models read and wrote.
+    pub tokens: Option<u64>,
 }
 
 impl RunRow {
     pub(crate) const COLUMNS: &str = "id, problem, scale, status, created_ms, updated_ms, sequence, ideas, \
-         queued, running, measured, failed, cancelled, baseline_reward, best_reward, best_idea";
+         queued, running, measured, failed, cancelled, baseline_reward, best_reward, best_idea, usd, tokens";
 
     /// The line that a run's log comes to.
     pub fn of(run: &Run) -> Self {
         let best = best(run);
+        let spent = Some(run.spent()).filter(|spent| spent.calls > 0);
         let mut row = Self {
             id: run.id.clone(),
             problem: run.problem.name.clone(),
@@ -68,6 +73,8 @@ impl RunRow {
             baseline_reward: stats::mean(&run.rewards(&run.baseline(), Purpose::Baseline)),
             best_reward: best.as_ref().map(|(_, reward)| *reward),
             best_idea: best.map(|(idea, _)| idea),
+            usd: spent.map(|spent| spent.usd),
+            tokens: spent.map(|spent| spent.tokens.input + spent.tokens.output),
         };
         for record in &run.experiments {
             *match record.state {
@@ -101,6 +108,8 @@ impl RunRow {
             baseline_reward: row.try_get("baseline_reward")?,
             best_reward: row.try_get("best_reward")?,
             best_idea: row.try_get::<Option<String>, _>("best_idea")?.map(id).transpose()?,
+            usd: row.try_get("usd")?,
+            tokens: row.try_get::<Option<i64>, _>("tokens")?.map(|n| n as u64),
         })
     }
 }

@@ -29,8 +29,10 @@ struct Migration {
 }
 
 /// In order; one that was released is never changed.
-const MIGRATIONS: [Migration; 1] =
-    [Migration { version: Version { major: 1, minor: 0 }, sql: include_str!("../schema/1.0.sql") }];
+const MIGRATIONS: [Migration; 2] = [
+    Migration { version: Version { major: 1, minor: 0 }, sql: include_str!("../schema/1.0.sql") },
+    Migration { version: Version { major: 1, minor: 1 }, sql: include_str!("../schema/1.1.sql") },
+];
 
 const KNOWN: Version = MIGRATIONS[MIGRATIONS.len() - 1].version;
 

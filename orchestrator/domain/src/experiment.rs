@@ -48,6 +48,9 @@ pub struct Experiment {
     pub scale: String,
     /// With which seed.
     pub seed: u64,
+    /// Which of the idea's revisions, from 0.
+    #[serde(default)]
+    pub revision: u32,
 }
 
 /// What an attempt used, measured from outside.
@@ -75,6 +78,9 @@ pub struct Measurement {
     pub values: BTreeMap<String, f64>,
     /// What it cost.
     pub usage: Usage,
+    /// The learning curve at evenly spaced points; empty where none was reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curve: Vec<f64>,
 }
 
 /// How far an experiment has come.
@@ -114,6 +120,8 @@ pub enum ExperimentState {
         fault: Fault,
         /// What it cost, where that is known.
         usage: Option<Usage>,
+        /// The learning curve as far as it came; empty where none was reported.
+        curve: Vec<f64>,
     },
     /// Given up before it was measured. Terminal.
     Cancelled {
@@ -176,11 +184,12 @@ impl ExperimentState {
             }
             (
                 Self::Running { attempt, .. },
-                Event::AttemptFailed { attempt: reported, fault, usage },
+                Event::AttemptFailed { attempt: reported, fault, usage, curve },
             ) if attempt == reported => Ok(Self::Failed {
                 attempt: attempt.clone(),
                 fault: fault.clone(),
                 usage: usage.clone(),
+                curve: curve.clone(),
             }),
             (
                 Self::Running { attempt, losses, .. },

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FaultClass {
+    /// The idea says what another said before.
+    Duplicate,
     /// The edits cannot be applied to the codebase.
     Patch,
     /// The changed code does not compile or import.
@@ -36,9 +38,24 @@ impl FaultClass {
         matches!(self, Self::Infra | Self::Preempted)
     }
 
+    /// Whether other code could carry out the same idea. A limit that was reached and a rule that was broken are answers.
+    pub fn is_mended(self) -> bool {
+        match self {
+            Self::Build | Self::Crash | Self::Oom | Self::Diverged => true,
+            Self::Duplicate
+            | Self::Patch
+            | Self::Timeout
+            | Self::Stalled
+            | Self::Policy
+            | Self::Infra
+            | Self::Preempted => false,
+        }
+    }
+
     /// The word used in events, tables and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Duplicate => "duplicate",
             Self::Patch => "patch",
             Self::Build => "build",
             Self::Crash => "crash",

@@ -15,6 +15,12 @@ pub struct IdError {
     expected: &'static str,
 }
 
+impl IdError {
+    pub(crate) fn new(text: &str, expected: &'static str) -> Self {
+        Self { text: text.to_owned(), expected }
+    }
+}
+
 /// A run's name: 1 to 48 of `a-z`, `0-9` and `-`, beginning with a letter.
 ///
 /// It names a folder, a part of git branches and of cluster objects, hence the small alphabet.

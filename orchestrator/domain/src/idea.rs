@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, Fault, IdeaId, Illegal, Operator, Patch};
+use crate::{Event, ExperimentId, Fault, IdeaId, Illegal, Operator, Patch};
 
 /// A hypothesis and a plan in words, with parents and origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,15 +113,24 @@ pub struct Revision {
 pub enum IdeaState {
     /// In words.
     Proposed,
-    /// With edits that apply to the base.
+    /// With edits that apply to the base, or to a revision that failed.
     Patched {
         /// The edits.
         patch: Patch,
+        /// The revision that they mend; `None` for the first.
+        onto: Option<Revision>,
     },
     /// On its branch, to be measured.
     Ready {
         /// The commit.
         revision: Revision,
+    },
+    /// Its revision failed when it ran, and is to be mended.
+    Broken {
+        /// The commit that failed.
+        revision: Revision,
+        /// The experiment that failed.
+        experiment: ExperimentId,
     },
     /// It came to no commit.
     Rejected {
@@ -135,8 +144,10 @@ pub enum IdeaState {
 pub enum IdeaStep {
     /// Turn the words into a patch.
     Implement,
-    /// Commit the patch on the idea's branch.
-    Commit(Patch),
+    /// Commit the patch on the idea's branch, after the revision that it mends.
+    Commit(Patch, Option<Revision>),
+    /// Turn what went wrong into a patch of the revision.
+    Repair(Revision, ExperimentId),
 }
 
 impl IdeaState {
@@ -147,14 +158,25 @@ impl IdeaState {
     pub fn next(&self, event: &Event) -> Result<Self, Illegal> {
         match (self, event) {
             (Self::Proposed, Event::IdeaPatched { patch, .. }) => {
-                Ok(Self::Patched { patch: patch.clone() })
+                Ok(Self::Patched { patch: patch.clone(), onto: None })
+            }
+            (Self::Broken { revision, .. }, Event::IdeaPatched { patch, .. }) => {
+                Ok(Self::Patched { patch: patch.clone(), onto: Some(revision.clone()) })
             }
             (Self::Patched { .. }, Event::IdeaCommitted { revision, .. }) => {
                 Ok(Self::Ready { revision: revision.clone() })
             }
-            (Self::Proposed | Self::Patched { .. }, Event::IdeaRejected { fault, .. }) => {
-                Ok(Self::Rejected { fault: fault.clone() })
+            (Self::Ready { revision }, Event::RepairIssued { experiment, .. }) => {
+                Ok(Self::Broken { revision: revision.clone(), experiment: experiment.clone() })
             }
+            (
+                Self::Broken { revision, .. } | Self::Patched { onto: Some(revision), .. },
+                Event::RepairFailed { .. },
+            ) => Ok(Self::Ready { revision: revision.clone() }),
+            (
+                Self::Proposed | Self::Patched { onto: None, .. },
+                Event::IdeaRejected { fault, .. },
+            ) => Ok(Self::Rejected { fault: fault.clone() }),
             (state, event) => Err(Illegal::new(state.name(), event)),
         }
     }
@@ -163,16 +185,21 @@ impl IdeaState {
     pub fn step(&self) -> Option<IdeaStep> {
         match self {
             Self::Proposed => Some(IdeaStep::Implement),
-            Self::Patched { patch } => Some(IdeaStep::Commit(patch.clone())),
+            Self::Patched { patch, onto } => Some(IdeaStep::Commit(patch.clone(), onto.clone())),
+            Self::Broken { revision, experiment } => {
+                Some(IdeaStep::Repair(revision.clone(), experiment.clone()))
+            }
             Self::Ready { .. } | Self::Rejected { .. } => None,
         }
     }
 
-    /// The commit, if there is one.
+    /// The newest commit, if there is one.
     pub fn revision(&self) -> Option<&Revision> {
         match self {
-            Self::Ready { revision } => Some(revision),
-            Self::Proposed | Self::Patched { .. } | Self::Rejected { .. } => None,
+            Self::Ready { revision }
+            | Self::Broken { revision, .. }
+            | Self::Patched { onto: Some(revision), .. } => Some(revision),
+            Self::Proposed | Self::Patched { onto: None, .. } | Self::Rejected { .. } => None,
         }
     }
 
@@ -182,6 +209,7 @@ impl IdeaState {
             Self::Proposed => "proposed",
             Self::Patched { .. } => "patched",
             Self::Ready { .. } => "ready",
+            Self::Broken { .. } => "broken",
             Self::Rejected { .. } => "rejected",
         }
     }

@@ -6,12 +6,14 @@
 #![warn(missing_docs)]
 
 mod brief;
+mod call;
 mod config;
 mod event;
 mod experiment;
 mod fault;
 mod id;
 mod idea;
+mod lesson;
 mod patch;
 mod population;
 mod ports;
@@ -22,7 +24,10 @@ pub mod stats;
 mod verdict;
 
 pub use brief::{Brief, Operator};
-pub use config::RunConfig;
+pub use call::{Answered, Call, CallKey, ModelName, Role, Spent, Tokens};
+pub use config::{
+    Budget, Choice, LlmConfig, Replay, RunConfig, Selection, Vocabulary, WeightedModel,
+};
 pub use event::{Event, Recorded, StopReason};
 pub use experiment::{
     Experiment, ExperimentState, ExperimentStep, MAX_LOSSES, Measurement, Purpose, Usage,
@@ -30,13 +35,15 @@ pub use experiment::{
 pub use fault::{Fault, FaultClass};
 pub use id::{AttemptId, ExperimentId, IdError, IdeaId, RunId};
 pub use idea::{Idea, IdeaState, IdeaStep, Proposal, Revision, TechniqueUse};
+pub use lesson::{Advice, Lesson};
 pub use patch::{CodePath, Codebase, Edit, Patch, PatchError, PathError};
-pub use population::{Member, Outcome, Population};
+pub use population::{Evidence, Member, Outcome, Population};
 pub use ports::{
-    Backend, BackendError, Ended, EventLog, Ideator, Implementer, Job, LogError, MetricPoint,
-    ReportError, SearchStrategy, Slot, StageReport, Workspace,
+    Backend, BackendError, Broken, Distiller, Ended, EventLog, Gate, Ideator, Implementer, Job,
+    LogError, MetricPoint, Parent, Refusal, ReportError, Room, SearchStrategy, Slot, StageReport,
+    Task, TranscriptError, Transcripts, Workspace,
 };
-pub use problem::{Limits, Metric, Network, Problem, Reads, Scale, Stage};
+pub use problem::{Limits, Metric, Network, Problem, Reads, Scale, Smoke, Stage};
 pub use reward::RewardRule;
-pub use run::{BriefState, ExperimentRecord, IdeaRecord, Illegal, Run, Status};
+pub use run::{BriefState, ExperimentRecord, IdeaRecord, Illegal, LessonsState, Run, Status};
 pub use verdict::{Comparison, Sample, Verdict};

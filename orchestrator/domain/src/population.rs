@@ -1,6 +1,8 @@
 //! The read view of all that was measured, for the search.
 
-use crate::{Fault, Idea, stats};
+use std::collections::BTreeMap;
+
+use crate::{ExperimentState, Fault, Idea, Lesson, ModelName, Revision, Spent, Usage, stats};
 
 /// What became of an idea.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,40 @@ pub struct Member {
     pub idea: Idea,
     /// What became of it.
     pub outcome: Outcome,
+    /// Its newest commit, if it has one.
+    pub revision: Option<Revision>,
+    /// The screening that decided, as far as it went.
+    pub evidence: Option<Evidence>,
+}
+
+/// What a screening showed besides its reward.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// The metric; `None` of a failure.
+    pub metric: Option<f64>,
+    /// What it cost, where that is known.
+    pub usage: Option<Usage>,
+    /// The learning curve as far as it came.
+    pub curve: Vec<f64>,
+}
+
+impl Evidence {
+    /// What an experiment's state shows; `None` where it has not ended.
+    pub fn of(state: &ExperimentState) -> Option<Self> {
+        match state {
+            ExperimentState::Measured { measurement, .. } => Some(Self {
+                metric: Some(measurement.metric),
+                usage: Some(measurement.usage.clone()),
+                curve: measurement.curve.clone(),
+            }),
+            ExperimentState::Failed { usage, curve, .. } => {
+                Some(Self { metric: None, usage: usage.clone(), curve: curve.clone() })
+            }
+            ExperimentState::Queued { .. }
+            | ExperimentState::Running { .. }
+            | ExperimentState::Cancelled { .. } => None,
+        }
+    }
 }
 
 impl Member {
@@ -43,8 +79,14 @@ pub struct Population {
     /// Reward of the baseline with the seed that the ideas are screened with. Ideas are compared with this one, since
     /// what a seed gives or takes, it gives or takes all of them.
     pub reference: Option<f64>,
+    /// The baseline's metric, one a seed.
+    pub baseline_metrics: Vec<f64>,
     /// The ideas, without the baseline.
     pub members: Vec<Member>,
+    /// What the run has taught so far.
+    pub lessons: Vec<Lesson>,
+    /// What each model was paid for ideas.
+    pub ideator_spent: BTreeMap<ModelName, Spent>,
 }
 
 impl Population {

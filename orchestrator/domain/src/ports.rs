@@ -7,8 +7,8 @@ use rand::RngCore;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, Brief, Codebase, Event, Fault, Idea, Limits, Patch, Population, Proposal, Recorded,
-    Revision, RunId, Usage,
+    Answered, AttemptId, Brief, CallKey, Codebase, Event, Evidence, Fault, Idea, Lesson, Limits,
+    Member, Patch, Population, Proposal, Recorded, Revision, RunId, Usage,
 };
 
 /// A place where one experiment runs at a time.
@@ -146,54 +146,195 @@ pub trait EventLog: Send + Sync {
     ) -> Result<(), LogError>;
 }
 
+/// Why a transcript cannot be kept or found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TranscriptError(pub String);
+
+/// The words of all calls of a run, by who asked. Blocking: a transcript is durable when `keep` returns.
+pub trait Transcripts: Send + Sync {
+    /// What was kept under the key.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn find(&self, key: &CallKey) -> Result<Option<Vec<u8>>, TranscriptError>;
+
+    /// Keeps it under the key, in place of what was there.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn keep(&self, key: &CallKey, transcript: &[u8]) -> Result<(), TranscriptError>;
+
+    /// All keys under which something is kept, in order.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    fn keys(&self) -> Result<Vec<CallKey>, TranscriptError>;
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal<E> {
+    /// It was tried and came to nothing, which is an answer.
+    Failed(E),
+    /// The run's budget does not allow for it. It stays open.
+    Budget(String),
+    /// No model answers. It stays open.
+    Unavailable {
+        /// Why.
+        reason: String,
+        /// Whether waiting is of no use: the key is wrong, or there is no such model.
+        is_lasting: bool,
+    },
+}
+
+impl<E> Refusal<E> {
+    /// The same refusal with another word for what came to nothing.
+    pub fn map<T>(self, change: impl FnOnce(E) -> T) -> Refusal<T> {
+        match self {
+            Self::Failed(error) => Refusal::Failed(change(error)),
+            Self::Budget(reason) => Refusal::Budget(reason),
+            Self::Unavailable { reason, is_lasting } => Refusal::Unavailable { reason, is_lasting },
+        }
+    }
+}
+
 /// Answers briefs.
 #[async_trait]
 pub trait Ideator: Send + Sync {
     /// How many briefs it answers at a time. One that must not repeat what a brief still open will bring answers one.
     fn at_once(&self) -> usize;
 
-    /// Proposes `brief.count` ideas; fewer if it has no more.
-    ///
-    /// # Errors
-    /// A sentence why there is none.
+    /// Proposes `brief.count` ideas; fewer if it has no more. The number is the brief's, and names the calls.
     async fn propose(
         &self,
+        number: u32,
         brief: &Brief,
         population: &Population,
-    ) -> Result<Vec<Proposal>, String>;
+    ) -> Answered<Result<Vec<Proposal>, Refusal<String>>>;
+}
+
+/// An idea that another builds on, as far as it came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parent {
+    /// The idea with its outcome.
+    pub member: Member,
+    /// Its code.
+    pub code: Codebase,
+}
+
+/// A revision that failed when it ran.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Broken {
+    /// How often the idea was mended before.
+    pub repairs: u32,
+    /// The revision.
+    pub revision: Revision,
+    /// What went wrong.
+    pub fault: Fault,
+    /// How far it came.
+    pub evidence: Evidence,
+}
+
+/// What an implementer is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// The idea.
+    pub idea: Idea,
+    /// The code that the edits apply to: the base, or the revision to mend.
+    pub code: Codebase,
+    /// The ideas that it builds on.
+    pub parents: Vec<Parent>,
+    /// Ideas proposed before it, whatever became of them.
+    pub earlier: Vec<Member>,
+    /// What the run has taught so far.
+    pub lessons: Vec<Lesson>,
+    /// The revision to mend; `None` for the first.
+    pub broken: Option<Broken>,
 }
 
 /// Turns ideas into edits.
 #[async_trait]
 pub trait Implementer: Send + Sync {
-    /// Edits of the codebase that carry out the idea.
-    ///
-    /// # Errors
-    /// A fault of class `patch`.
-    async fn implement(&self, idea: &Idea, codebase: &Codebase) -> Result<Patch, Fault>;
+    /// Edits of the task's code that carry out the idea.
+    async fn implement(&self, task: &Task) -> Answered<Result<Patch, Refusal<Fault>>>;
 }
 
-/// The codebase under git.
+/// Draws lessons.
+#[async_trait]
+pub trait Distiller: Send + Sync {
+    /// All lessons of the run: those of the population, and what has been learnt since. The number names the calls.
+    async fn distil(
+        &self,
+        number: u32,
+        population: &Population,
+    ) -> Answered<Result<Vec<Lesson>, Refusal<String>>>;
+}
+
+/// The codebase under git. `onto` names the revision whose code the edits change; without it they change the base.
 #[async_trait]
 pub trait Workspace: Send + Sync {
     /// The text files at the base commit.
     fn codebase(&self) -> &Codebase;
 
-    /// Commits the edits on the idea's branch; the same edits give the same commit.
+    /// The text files at a revision.
+    ///
+    /// # Errors
+    /// A fault of class `infra` if the repository has no such commit or cannot be read.
+    async fn code(&self, revision: &Revision) -> Result<Codebase, Fault>;
+
+    /// The commit that the edits make, on no branch; the same edits give the same commit.
     ///
     /// # Errors
     /// A fault of class `patch` or `policy`, or of class `infra` if the repository cannot be written.
-    async fn commit(&self, idea: &Idea, patch: &Patch) -> Result<Revision, Fault>;
+    async fn draft(
+        &self,
+        idea: &Idea,
+        onto: Option<&Revision>,
+        patch: &Patch,
+    ) -> Result<Revision, Fault>;
+
+    /// The same commit as of a draft, with the idea's branch moved to it.
+    ///
+    /// # Errors
+    /// As of a draft.
+    async fn commit(
+        &self,
+        idea: &Idea,
+        onto: Option<&Revision>,
+        patch: &Patch,
+    ) -> Result<Revision, Fault>;
+}
+
+/// What a patch must pass before it costs an experiment, the cheapest check first.
+#[async_trait]
+pub trait Gate: Send + Sync {
+    /// The revision that the patch makes if it applies to the code, touches editable files only, compiles and runs.
+    ///
+    /// # Errors
+    /// The fault of the first check that it does not pass, with the last lines of output. One of class `infra` or
+    /// `preempted` says nothing of the patch: the check was not made.
+    async fn pass(
+        &self,
+        idea: &Idea,
+        onto: Option<&Revision>,
+        patch: &Patch,
+    ) -> Result<Revision, Fault>;
+}
+
+/// What a search is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Number of the first brief.
+    pub first: u32,
+    /// The epoch, from 0.
+    pub epoch: u32,
+    /// How many ideas are wanted.
+    pub count: u32,
 }
 
 /// Chooses what to ask for next. Pure: the same population and the same random numbers give the same briefs.
 pub trait SearchStrategy: Send + Sync {
-    /// Briefs for `count` ideas of epoch `epoch` (from 0).
-    fn propose(
-        &self,
-        population: &Population,
-        epoch: u32,
-        count: u32,
-        rng: &mut dyn RngCore,
-    ) -> Vec<Brief>;
+    /// Briefs for as many ideas as there is room for.
+    fn propose(&self, population: &Population, room: Room, rng: &mut dyn RngCore) -> Vec<Brief>;
 }

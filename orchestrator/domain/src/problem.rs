@@ -26,6 +26,9 @@ pub struct Problem {
     pub prepare: Option<Vec<String>>,
     /// What an experiment does, in order.
     pub stages: Vec<Stage>,
+    /// What a patch must survive before it is worth an experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoke: Option<Smoke>,
     /// What the last stage measures.
     pub metric: Metric,
     /// How the metric becomes a reward.
@@ -38,6 +41,13 @@ pub struct Problem {
     pub default_scale: String,
 }
 
+impl Problem {
+    /// The scale at which patches of a run at `scale` are tried out.
+    pub fn smoke_scale<'a>(&'a self, scale: &'a str) -> &'a str {
+        self.smoke.as_ref().and_then(|smoke| smoke.scale.as_deref()).unwrap_or(scale)
+    }
+}
+
 /// The number an experiment is judged by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metric {
@@ -45,6 +55,9 @@ pub struct Metric {
     pub name: String,
     /// Its unit, for people.
     pub unit: String,
+    /// The key of the metric lines that is drawn as the learning curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curve: Option<String>,
 }
 
 /// One command of an experiment.
@@ -74,6 +87,31 @@ impl Stage {
     /// untrusted stages write; `{out}` the folder that this stage writes.
     pub const PLACEHOLDERS: [&'static str; 7] =
         ["python", "launcher", "scale", "seed", "data", "work", "out"];
+}
+
+/// A few steps of the changed code, on the CPU and in the sandbox, that show whether it runs at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Smoke {
+    /// Program and arguments, with the placeholders of a stage.
+    pub command: Vec<String>,
+    /// The scale whose code path, data and memory it uses; the run's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<String>,
+    /// Subfolders of that scale's prepared data that it may read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Reads>,
+    /// Wall-clock seconds that it may take, with all stages before it.
+    pub wall_s: u64,
+    /// The class of an exit with an error that nothing else explains.
+    #[serde(default = "Smoke::usual_class")]
+    pub on_failure: FaultClass,
+}
+
+impl Smoke {
+    /// The class of a smoke that names none.
+    pub const fn usual_class() -> FaultClass {
+        FaultClass::Crash
+    }
 }
 
 /// Whether a stage can reach other processes over sockets.
@@ -145,5 +183,29 @@ impl Limits {
             _ => self.cpu_s,
         };
         Self { cpu_s: self.cpu_s.min(cap.max(1)), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_before_there_was_a_smoke_or_a_curve_still_reads() {
+        let metric: Metric = serde_json::from_str(r#"{"name": "loss", "unit": ""}"#).unwrap();
+        assert_eq!(metric.curve, None);
+        let smoke: Smoke =
+            serde_json::from_str(r#"{"command": ["{python}", "x.py"], "wall_s": 9}"#).unwrap();
+        assert_eq!((smoke.scale, smoke.on_failure), (None, FaultClass::Crash));
+        let mut problem = serde_json::json!({
+            "name": "p", "title": "", "description": "", "editable": [], "frozen": [],
+            "requirements": null, "prepare": null, "stages": [],
+            "metric": {"name": "loss", "unit": ""}, "reward": "negate", "env": [], "scales": {},
+            "default_scale": "cpu",
+        });
+        let read = |value: &serde_json::Value| serde_json::from_value::<Problem>(value.clone());
+        assert_eq!(read(&problem).unwrap().smoke, None);
+        problem["smoke"] = serde_json::json!({"command": ["x"], "wall_s": 9});
+        assert_eq!(read(&problem).unwrap().smoke.unwrap().wall_s, 9);
     }
 }

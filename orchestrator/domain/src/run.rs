@@ -1,11 +1,13 @@
 //! The state of a run: the fold of its events.
 
-use std::collections::BTreeMap;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Brief, Event, Experiment, ExperimentId, ExperimentState, Fault, FaultClass, Idea, IdeaId,
-    IdeaState, Member, Outcome, Population, Problem, Purpose, Recorded, Revision, RunConfig, RunId,
-    Scale, StopReason, Usage, Verdict, stats,
+    AttemptId, Brief, CallKey, Event, Experiment, ExperimentId, ExperimentState, Idea, IdeaId,
+    IdeaState, Lesson, ModelName, Problem, Recorded, Revision, Role, RunConfig, RunId, Spent,
+    StopReason, Verdict,
 };
 
 /// Why an event cannot have happened.
@@ -76,6 +78,35 @@ pub struct IdeaRecord {
     pub idea: Idea,
     /// How far it has come.
     pub state: IdeaState,
+    /// Its commits, oldest first.
+    pub revisions: Vec<Revision>,
+    /// Its failed experiments that were to be mended, oldest first.
+    pub repairs: Vec<ExperimentId>,
+    /// Another idea's experiment that measured the very same code.
+    pub reused: Option<ExperimentId>,
+}
+
+impl IdeaRecord {
+    fn proposed(idea: Idea) -> Self {
+        let (revisions, repairs) = (Vec::new(), Vec::new());
+        Self { idea, state: IdeaState::Proposed, revisions, repairs, reused: None }
+    }
+
+    /// The number of the newest revision, from 0; `None` without one.
+    pub fn revision_number(&self) -> Option<u32> {
+        (self.revisions.len() as u32).checked_sub(1)
+    }
+}
+
+/// What became of a request for lessons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LessonsState {
+    /// An answer is owed.
+    Open,
+    /// It was answered.
+    Learnt,
+    /// There is no answer.
+    Failed(String),
 }
 
 /// An experiment with its state.
@@ -102,12 +133,30 @@ pub struct Run {
     pub inputs: BTreeMap<String, String>,
     /// How it stands.
     pub status: Status,
+    /// Why it last stopped, in a sentence, where there was more to say.
+    pub stopped_because: Option<String>,
     /// The briefs, by number.
     pub briefs: Vec<(Brief, BriefState)>,
     /// The ideas, by number; the first is the baseline.
     pub ideas: Vec<IdeaRecord>,
     /// The experiments, by number less 1.
     pub experiments: Vec<ExperimentRecord>,
+    /// Lessons of earlier runs that it began with.
+    pub known_before: Vec<Lesson>,
+    /// GPUs, or slots without a GPU, that the last process to open it may use; 0 where that was not recorded.
+    pub accelerators: u32,
+    /// What it has taught so far, with what was known before.
+    pub lessons: Vec<Lesson>,
+    /// The requests for lessons, by number.
+    pub distillations: Vec<LessonsState>,
+    /// What models were paid, by role.
+    pub spent: BTreeMap<(Role, ModelName), Spent>,
+    /// The calls that are part of it: what was paid for something left open is told again when it is done.
+    paid: BTreeSet<CallKey>,
+    /// Milliseconds for which accelerators were held by attempts that have ended, times their number.
+    held_ms: i64,
+    /// When each running attempt began, and how many accelerators it holds.
+    started_ms: BTreeMap<AttemptId, (i64, u32)>,
     /// Number of the last event.
     pub sequence: u64,
     /// When the run was created, in milliseconds since 1970 (UTC).
@@ -139,23 +188,35 @@ impl Run {
     /// # Errors
     /// [`Illegal`] if that event is not the run's creation.
     pub fn created(id: &RunId, first: &Recorded) -> Result<Self, Illegal> {
-        let Event::RunCreated { config, problem, base, inputs, .. } = &first.event else {
+        let Event::RunCreated { config, problem, base, inputs, lessons, .. } = &first.event else {
             return Err(Illegal::new("an empty log", &first.event));
         };
         let baseline = IdeaRecord {
             idea: Idea::baseline(IdeaId { run: id.clone(), number: 0 }),
             state: IdeaState::Ready { revision: base.clone() },
+            revisions: vec![base.clone()],
+            repairs: Vec::new(),
+            reused: None,
         };
         Ok(Self {
             id: id.clone(),
-            config: config.clone(),
+            config: (**config).clone(),
             problem: (**problem).clone(),
             base: base.clone(),
             inputs: inputs.clone(),
             status: Status::Running,
+            stopped_because: None,
             briefs: Vec::new(),
             ideas: vec![baseline],
             experiments: Vec::new(),
+            known_before: lessons.clone(),
+            accelerators: 0,
+            lessons: lessons.clone(),
+            distillations: Vec::new(),
+            spent: BTreeMap::new(),
+            paid: BTreeSet::new(),
+            held_ms: 0,
+            started_ms: BTreeMap::new(),
             sequence: first.sequence,
             created_ms: first.at_ms,
             updated_ms: first.at_ms,
@@ -172,6 +233,7 @@ impl Run {
             return Err(Illegal::new(format!("event number {}", self.sequence), &recorded.event));
         }
         self.apply_event(&recorded.event)?;
+        self.account(recorded);
         self.sequence = recorded.sequence;
         // Between one process's last event and the next one's first, nobody worked.
         if !matches!(recorded.event, Event::RunOpened { .. }) {
@@ -179,6 +241,26 @@ impl Run {
         }
         self.updated_ms = recorded.at_ms;
         Ok(())
+    }
+
+    fn account(&mut self, recorded: &Recorded) {
+        for call in recorded.event.calls() {
+            if self.paid.insert(call.key.clone()) {
+                *self.spent.entry((call.role, call.model.clone())).or_default() += call;
+            }
+        }
+        if let Event::AttemptStarted { attempt, slot, .. } = &recorded.event {
+            // A slot without a GPU is one of the machine's cores.
+            let accelerators = (slot.gpus.len() as u32).max(1);
+            self.started_ms.insert(attempt.clone(), (recorded.at_ms, accelerators));
+        }
+        if let Event::AttemptMeasured { attempt, .. }
+        | Event::AttemptFailed { attempt, .. }
+        | Event::AttemptLost { attempt, .. } = &recorded.event
+            && let Some((started, accelerators)) = self.started_ms.remove(attempt)
+        {
+            self.held_ms += (recorded.at_ms - started) * i64::from(accelerators);
+        }
     }
 
     fn apply_event(&mut self, event: &Event) -> Result<(), Illegal> {
@@ -189,10 +271,19 @@ impl Run {
             return Err(Illegal::new(format!("run {}", self.id), event));
         }
         match event {
+            Event::CallsMade { .. } => {}
             Event::RunCreated { .. } => return Err(Illegal::new("an existing run", event)),
-            Event::RunOpened { .. } | Event::RunUnpaused => self.status = Status::Running,
+            Event::RunOpened { accelerators, .. } => {
+                self.accelerators = *accelerators;
+                self.status = Status::Running;
+            }
+            Event::RunUnpaused => self.status = Status::Running,
             Event::RunPaused => self.status = Status::Paused,
-            Event::RunStopped { reason } => self.status = Status::Stopped(*reason),
+            Event::BudgetChanged { budget } => self.config.budget = *budget,
+            Event::RunStopped { reason, detail } => {
+                self.status = Status::Stopped(*reason);
+                self.stopped_because.clone_from(detail);
+            }
             Event::RunFinished { verdict } => self.status = Status::Finished(verdict.clone()),
             Event::RunFailed { reason } => self.status = Status::Failed(reason.clone()),
             Event::BriefIssued { number, brief } => {
@@ -201,7 +292,7 @@ impl Run {
                 }
                 self.briefs.push((brief.clone(), BriefState::Open));
             }
-            Event::BriefAnswered { number, ideas } => {
+            Event::BriefAnswered { number, ideas, .. } => {
                 let first = self.ideas.len();
                 let in_order =
                     ideas.iter().enumerate().all(|(i, idea)| idea.id.number as usize == first + i);
@@ -210,23 +301,57 @@ impl Run {
                 }
                 let answered = BriefState::Answered(ideas.len() as u32);
                 *self.open_brief(*number, event)? = answered;
-                self.ideas.extend(
-                    ideas
-                        .iter()
-                        .map(|idea| IdeaRecord { idea: idea.clone(), state: IdeaState::Proposed }),
-                );
+                self.ideas.extend(ideas.iter().cloned().map(IdeaRecord::proposed));
             }
-            Event::BriefFailed { number, reason } => {
+            Event::BriefFailed { number, reason, .. } => {
                 *self.open_brief(*number, event)? = BriefState::Failed(reason.clone());
             }
             Event::IdeaPatched { idea, .. }
-            | Event::IdeaCommitted { idea, .. }
-            | Event::IdeaRejected { idea, .. } => {
-                let record = self
-                    .ideas
-                    .get_mut(idea.number as usize)
-                    .ok_or_else(|| Illegal::new("an unknown idea", event))?;
-                record.state = record.state.next(event)?;
+            | Event::IdeaRejected { idea, .. }
+            | Event::RepairFailed { idea, .. } => {
+                self.advance_idea(idea, event)?;
+            }
+            Event::IdeaCommitted { idea, revision } => {
+                let record = self.advance_idea(idea, event)?;
+                record.revisions.push(revision.clone());
+            }
+            Event::RepairIssued { idea, experiment } => {
+                let failed = self.experiment(experiment).is_some_and(|record| {
+                    record.experiment.idea == *idea
+                        && matches!(record.state, ExperimentState::Failed { .. })
+                });
+                if !failed {
+                    return Err(Illegal::new("an experiment that did not fail", event));
+                }
+                self.advance_idea(idea, event)?.repairs.push(experiment.clone());
+            }
+            Event::ResultReused { idea, experiment } => {
+                let newest = self.ideas.get(idea.number as usize).and_then(|r| r.revision_number());
+                if self.experiments_of(idea).any(|e| Some(e.experiment.revision) == newest)
+                    || !self.experiment(experiment).is_some_and(|e| e.state.is_terminal())
+                {
+                    return Err(Illegal::new("an idea that is measured by itself", event));
+                }
+                match self.ideas.get_mut(idea.number as usize) {
+                    Some(record) if record.revision_number().is_some() => {
+                        record.reused = Some(experiment.clone());
+                    }
+                    Some(_) | None => return Err(Illegal::new("an idea without a commit", event)),
+                }
+            }
+            Event::LessonsIssued { number } => {
+                if *number as usize != self.distillations.len() {
+                    let state = format!("{} requests for lessons", self.distillations.len());
+                    return Err(Illegal::new(state, event));
+                }
+                self.distillations.push(LessonsState::Open);
+            }
+            Event::LessonsLearnt { number, lessons, .. } => {
+                *self.open_distillation(*number, event)? = LessonsState::Learnt;
+                self.lessons.clone_from(lessons);
+            }
+            Event::LessonsFailed { number, reason, .. } => {
+                *self.open_distillation(*number, event)? = LessonsState::Failed(reason.clone());
             }
             Event::ExperimentQueued { experiment } => {
                 if experiment.id.number as usize != self.experiments.len() + 1 {
@@ -235,8 +360,8 @@ impl Run {
                         event,
                     ));
                 }
-                if self.revision(&experiment.idea).is_none() {
-                    return Err(Illegal::new("an idea without a commit", event));
+                if self.revision_of(experiment).is_none() {
+                    return Err(Illegal::new("an idea without this commit", event));
                 }
                 self.experiments.push(ExperimentRecord {
                     experiment: experiment.clone(),
@@ -269,6 +394,27 @@ impl Run {
         }
     }
 
+    fn open_distillation(
+        &mut self,
+        number: u32,
+        event: &Event,
+    ) -> Result<&mut LessonsState, Illegal> {
+        match self.distillations.get_mut(number as usize) {
+            Some(state @ LessonsState::Open) => Ok(state),
+            Some(_) => Err(Illegal::new("lessons that were drawn", event)),
+            None => Err(Illegal::new("an unknown request for lessons", event)),
+        }
+    }
+
+    fn advance_idea(&mut self, id: &IdeaId, event: &Event) -> Result<&mut IdeaRecord, Illegal> {
+        let record = self
+            .ideas
+            .get_mut(id.number as usize)
+            .ok_or_else(|| Illegal::new("an unknown idea", event))?;
+        record.state = record.state.next(event)?;
+        Ok(record)
+    }
+
     fn advance_experiment(&mut self, id: &ExperimentId, event: &Event) -> Result<(), Illegal> {
         let record = (id.number as usize)
             .checked_sub(1)
@@ -276,129 +422,5 @@ impl Run {
             .ok_or_else(|| Illegal::new("an unknown experiment", event))?;
         record.state = record.state.next(event)?;
         Ok(())
-    }
-
-    /// The scale at which ideas are measured.
-    pub fn scale(&self) -> Option<&Scale> {
-        self.problem.scales.get(&self.config.scale)
-    }
-
-    /// The commit of an idea, if it has one.
-    pub fn revision(&self, idea: &IdeaId) -> Option<&Revision> {
-        self.ideas.get(idea.number as usize)?.state.revision()
-    }
-
-    /// An experiment of this run.
-    pub fn experiment(&self, id: &ExperimentId) -> Option<&ExperimentRecord> {
-        self.experiments.get((id.number as usize).checked_sub(1)?)
-    }
-
-    /// Experiments that hold a slot, with it.
-    pub fn running(&self) -> impl Iterator<Item = (&ExperimentRecord, &crate::Slot)> {
-        self.experiments.iter().filter_map(|record| match &record.state {
-            ExperimentState::Running { slot, .. } => Some((record, slot)),
-            ExperimentState::Queued { .. }
-            | ExperimentState::Measured { .. }
-            | ExperimentState::Failed { .. }
-            | ExperimentState::Cancelled { .. } => None,
-        })
-    }
-
-    /// Experiments of one idea, in order.
-    pub fn experiments_of(&self, idea: &IdeaId) -> impl Iterator<Item = &ExperimentRecord> {
-        self.experiments.iter().filter(move |record| record.experiment.idea == *idea)
-    }
-
-    /// Experiments for one purpose, in order.
-    pub fn experiments_for(&self, purpose: Purpose) -> impl Iterator<Item = &ExperimentRecord> {
-        self.experiments.iter().filter(move |record| record.experiment.purpose == purpose)
-    }
-
-    /// Rewards of one idea for one purpose, in order of the experiments.
-    pub fn rewards(&self, idea: &IdeaId, purpose: Purpose) -> Vec<f64> {
-        self.experiments_of(idea)
-            .filter(|record| record.experiment.purpose == purpose)
-            .filter_map(|record| record.state.measurement())
-            .map(|measurement| measurement.reward)
-            .collect()
-    }
-
-    /// Reward of one idea with one seed, whatever it was measured for.
-    pub fn reward_with_seed(&self, idea: &IdeaId, seed: u64) -> Option<f64> {
-        self.experiments_of(idea)
-            .filter(|record| record.experiment.seed == seed)
-            .find_map(|record| record.state.measurement())
-            .map(|measurement| measurement.reward)
-    }
-
-    /// The baseline's id.
-    pub fn baseline(&self) -> IdeaId {
-        IdeaId { run: self.id.clone(), number: 0 }
-    }
-
-    /// CPU seconds of the slowest measured baseline.
-    pub fn baseline_cpu_s(&self) -> Option<f64> {
-        self.experiments_for(Purpose::Baseline)
-            .filter_map(|record| record.state.measurement())
-            .map(|measurement| measurement.usage.cpu_s)
-            .reduce(f64::max)
-    }
-
-    /// What became of an idea, judged by its screening.
-    pub fn outcome(&self, record: &IdeaRecord) -> Outcome {
-        if let IdeaState::Rejected { fault } = &record.state {
-            return Outcome::Failed(fault.clone());
-        }
-        if let Some(reward) = stats::mean(&self.rewards(&record.idea.id, Purpose::Screen)) {
-            return Outcome::Measured { reward };
-        }
-        let screens = self.experiments_of(&record.idea.id);
-        let failed = screens.filter(|e| e.experiment.purpose == Purpose::Screen).find_map(|e| {
-            match &e.state {
-                ExperimentState::Failed { fault, .. } => Some(fault.clone()),
-                ExperimentState::Cancelled { reason } => {
-                    Some(Fault::new(FaultClass::Preempted, reason.clone()))
-                }
-                ExperimentState::Queued { .. }
-                | ExperimentState::Running { .. }
-                | ExperimentState::Measured { .. } => None,
-            }
-        });
-        failed.map_or(Outcome::Pending, Outcome::Failed)
-    }
-
-    /// The read view of all that was measured.
-    pub fn population(&self) -> Population {
-        Population {
-            baseline: self.rewards(&self.baseline(), Purpose::Baseline),
-            reference: self.reward_with_seed(&self.baseline(), self.config.seed),
-            members: self.ideas[1..]
-                .iter()
-                .map(|record| Member { idea: record.idea.clone(), outcome: self.outcome(record) })
-                .collect(),
-        }
-    }
-
-    /// What all recorded attempts used together.
-    pub fn usage(&self) -> Usage {
-        let mut total = Usage::default();
-        for record in &self.experiments {
-            let usage = match &record.state {
-                ExperimentState::Measured { measurement, .. } => &measurement.usage,
-                ExperimentState::Failed { usage: Some(usage), .. } => usage,
-                ExperimentState::Queued { .. }
-                | ExperimentState::Running { .. }
-                | ExperimentState::Failed { usage: None, .. }
-                | ExperimentState::Cancelled { .. } => continue,
-            };
-            total.wall_s += usage.wall_s;
-            total.cpu_s += usage.cpu_s;
-            total.peak_memory_mb = total.peak_memory_mb.max(usage.peak_memory_mb);
-            total.peak_gpu_memory_mb = match (total.peak_gpu_memory_mb, usage.peak_gpu_memory_mb) {
-                (Some(a), Some(b)) => Some(a.max(b)),
-                (a, b) => a.or(b),
-            };
-        }
-        total
     }
 }

@@ -7,8 +7,8 @@ mod life;
 use std::collections::{BTreeMap, BTreeSet};
 
 use autores_domain::{
-    AttemptId, Event, Experiment, ExperimentId, ExperimentState, FaultClass, IdeaId, IdeaState,
-    Purpose, Recorded, Run, RunId, Slot, StopReason, Verdict,
+    AttemptId, Budget, Event, Experiment, ExperimentId, ExperimentState, FaultClass, IdeaId,
+    IdeaState, Purpose, Recorded, Run, RunId, Slot, StopReason, Verdict,
 };
 use life::Choice;
 use proptest::prelude::*;
@@ -23,23 +23,30 @@ fn any_event((kind, which, detail): Choice) -> Event {
     let idea = IdeaId { run: run.clone(), number: u32::from(which % 6) };
     let experiment = ExperimentId { run, number: u32::from(which % 6) };
     let attempt = AttemptId { experiment: experiment.clone(), number: u32::from(detail % 4) };
-    match kind % 19 {
+    match kind % 27 {
         0 => life::created(),
-        1 => Event::RunOpened { pid: 1, host: "host".into() },
+        1 => Event::RunOpened { pid: 1, host: "host".into(), accelerators: 1 },
         2 => Event::RunPaused,
         3 => Event::RunUnpaused,
-        4 => Event::RunStopped { reason: StopReason::Signal },
+        4 => Event::RunStopped { reason: StopReason::Signal, detail: None },
         5 => Event::RunFinished { verdict: Verdict { comparisons: Vec::new() } },
         6 => Event::RunFailed { reason: "disk gone".into() },
         7 => Event::BriefIssued { number: u32::from(which % 4), brief: life::brief(detail) },
         8 => {
             let number = u32::from(which % 4);
-            Event::BriefAnswered { number, ideas: vec![life::idea(idea, detail)] }
+            let calls = life::calls(detail);
+            Event::BriefAnswered { number, ideas: vec![life::idea(idea, detail)], calls }
         }
-        9 => Event::BriefFailed { number: u32::from(which % 4), reason: "tired".into() },
-        10 => Event::IdeaPatched { idea, patch: life::patch(detail) },
+        9 => {
+            let calls = life::calls(detail);
+            Event::BriefFailed { number: u32::from(which % 4), reason: "tired".into(), calls }
+        }
+        10 => Event::IdeaPatched { idea, patch: life::patch(detail), calls: life::calls(detail) },
         11 => Event::IdeaCommitted { idea, revision: life::revision(detail) },
-        12 => Event::IdeaRejected { idea, fault: life::fault(FaultClass::Patch, detail) },
+        12 => {
+            let calls = life::calls(detail);
+            Event::IdeaRejected { idea, fault: life::fault(FaultClass::Patch, detail), calls }
+        }
         13 => Event::ExperimentQueued {
             experiment: Experiment {
                 id: experiment,
@@ -47,6 +54,7 @@ fn any_event((kind, which, detail): Choice) -> Event {
                 purpose: Purpose::Screen,
                 scale: "cpu".into(),
                 seed: 1,
+                revision: u32::from(detail % 2),
             },
         },
         14 => Event::ExperimentCancelled { experiment, reason: "enough".into() },
@@ -60,7 +68,26 @@ fn any_event((kind, which, detail): Choice) -> Event {
             attempt,
             fault: life::fault(FaultClass::Oom, detail),
             usage: Some(life::usage(detail)),
+            curve: vec![1.0],
         },
+        18 => Event::RepairIssued { idea, experiment },
+        19 => {
+            let calls = life::calls(detail);
+            Event::RepairFailed { idea, fault: life::fault(FaultClass::Patch, detail), calls }
+        }
+        20 => Event::ResultReused { idea, experiment },
+        21 => Event::LessonsIssued { number: u32::from(which % 4) },
+        22 => Event::LessonsLearnt {
+            number: u32::from(which % 4),
+            lessons: life::lessons(detail),
+            calls: life::calls(detail),
+        },
+        23 => {
+            let calls = life::calls(detail);
+            Event::LessonsFailed { number: u32::from(which % 4), reason: "none".into(), calls }
+        }
+        25 => Event::CallsMade { calls: life::calls(detail) },
+        24 => Event::BudgetChanged { budget: Budget::default() },
         _ => Event::AttemptLost { attempt, fault: life::fault(FaultClass::Preempted, detail) },
     }
 }
@@ -71,12 +98,12 @@ fn ends_the_run(event: &Event) -> bool {
 
 /// Every kind of report about an attempt.
 fn reports(attempt: &AttemptId) -> [Event; 3] {
-    [16, 17, 18].map(|kind| match any_event((kind, 0, 1)) {
+    [16, 17, 26].map(|kind| match any_event((kind, 0, 1)) {
         Event::AttemptMeasured { measurement, .. } => {
             Event::AttemptMeasured { attempt: attempt.clone(), measurement }
         }
-        Event::AttemptFailed { fault, usage, .. } => {
-            Event::AttemptFailed { attempt: attempt.clone(), fault, usage }
+        Event::AttemptFailed { fault, usage, curve, .. } => {
+            Event::AttemptFailed { attempt: attempt.clone(), fault, usage, curve }
         }
         Event::AttemptLost { fault, .. } => Event::AttemptLost { attempt: attempt.clone(), fault },
         other => other,
@@ -122,9 +149,11 @@ fn ends_stay(before: &Run, after: &Run) -> Result<(), TestCaseError> {
         }
     }
     for (before, after) in before.ideas.iter().zip(&after.ideas) {
-        if before.state.step().is_none() {
+        // A commit goes away only to be mended, and never is lost.
+        if before.state.step().is_none() && !matches!(after.state, IdeaState::Broken { .. }) {
             prop_assert_eq!(&before.state, &after.state);
         }
+        prop_assert!(after.revisions.starts_with(&before.revisions));
     }
     Ok(())
 }
@@ -203,6 +232,7 @@ proptest! {
                 attempt: attempt.clone(),
                 fault: life::fault(FaultClass::Crash, 1),
                 usage: Some(life::usage(1)),
+                curve: Vec::new(),
             },
             ExperimentState::Cancelled { reason: "enough".into() },
         ][which].clone();
@@ -214,14 +244,30 @@ proptest! {
     }
 
     #[test]
-    fn an_idea_with_a_commit_or_a_fault_takes_nothing_in(rejected: bool, event in any::<Choice>()) {
+    fn an_idea_with_a_commit_or_a_fault_takes_nothing_in_but_a_repair(rejected: bool, event in any::<Choice>()) {
         let state = if rejected {
             IdeaState::Rejected { fault: life::fault(FaultClass::Patch, 1) }
         } else {
             IdeaState::Ready { revision: life::revision(1) }
         };
         prop_assert!(state.step().is_none());
-        prop_assert!(state.next(&any_event(event)).is_err());
+        let event = any_event(event);
+        let mends = !rejected && matches!(event, Event::RepairIssued { .. });
+        prop_assert_eq!(state.next(&event).is_ok(), mends);
+    }
+
+    #[test]
+    fn what_was_spent_is_the_sum_of_the_calls_each_counted_once(choices in prop::collection::vec(any::<Choice>(), 0..200)) {
+        let (run, log) = life::live(&run_id(), &choices);
+        let mut calls: Vec<_> = log.iter().flat_map(|recorded| recorded.event.calls()).collect();
+        // Whoever tells of a call again has not paid again.
+        let mut paid = BTreeSet::new();
+        calls.retain(|call| paid.insert(&call.key));
+        let spent = run.spent();
+        prop_assert_eq!(spent.calls as usize, calls.len());
+        prop_assert_eq!(spent.tokens.output, 10 * calls.len() as u64);
+        let usd: f64 = calls.iter().filter_map(|call| call.usd).sum();
+        prop_assert!((spent.usd - usd).abs() < 1e-9);
     }
 }
 
@@ -244,7 +290,8 @@ fn the_made_up_lives_pass_through_every_state() {
             most_attempts = most_attempts.max(attempt.number);
         }
     }
-    let all = ["cancelled", "failed", "measured", "patched", "proposed", "queued", "ready"];
+    let all =
+        ["broken", "cancelled", "failed", "measured", "patched", "proposed", "queued", "ready"];
     assert_eq!(seen, all.into_iter().chain(["rejected", "running"]).collect());
     assert!(most_attempts > 1);
 }

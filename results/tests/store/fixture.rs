@@ -14,13 +14,21 @@ struct Line {
     recorded: Recorded,
 }
 
-fn logs_of_v1() -> BTreeMap<RunId, Vec<Recorded>> {
+fn logs(text: &str) -> BTreeMap<RunId, Vec<Recorded>> {
     let mut logs: BTreeMap<RunId, Vec<Recorded>> = BTreeMap::new();
-    for line in include_str!("../../fixtures/events-v1.jsonl").lines() {
+    for line in text.lines() {
         let line: Line = serde_json::from_str(line).unwrap();
         logs.entry(line.run).or_default().push(line.recorded);
     }
     logs
+}
+
+fn logs_of_v1() -> BTreeMap<RunId, Vec<Recorded>> {
+    logs(include_str!("../../fixtures/events-v1.jsonl"))
+}
+
+fn logs_of_v2() -> BTreeMap<RunId, Vec<Recorded>> {
+    logs(include_str!("../../fixtures/events-v2.jsonl"))
 }
 
 /// The events of version 1. Does not compile with a new one until it is placed: in the fixture of the
@@ -46,6 +54,14 @@ fn is_of_v1(event: &Event) -> bool {
         | Event::AttemptMeasured { .. }
         | Event::AttemptFailed { .. }
         | Event::AttemptLost { .. } => true,
+        Event::BudgetChanged { .. }
+        | Event::CallsMade { .. }
+        | Event::RepairIssued { .. }
+        | Event::RepairFailed { .. }
+        | Event::ResultReused { .. }
+        | Event::LessonsIssued { .. }
+        | Event::LessonsLearnt { .. }
+        | Event::LessonsFailed { .. } => false,
     }
 }
 
@@ -94,4 +110,25 @@ async fn the_logs_of_version_1_can_be_written_and_read() {
         let read = store.reader().load(&run).await.unwrap();
         assert_eq!(read.into_iter().map(|recorded| recorded.event).collect::<Vec<_>>(), events);
     }
+}
+
+#[test]
+fn the_logs_of_version_2_have_the_events_that_came_with_it() {
+    let logs = logs_of_v2();
+    let events = logs.values().flatten().filter(|recorded| !is_of_v1(&recorded.event));
+    let names: BTreeSet<_> = events.map(|recorded| recorded.event.name()).collect();
+    assert_eq!(names.len(), 8, "{names:?}");
+}
+
+#[test]
+fn the_logs_of_version_2_tell_the_same_run() {
+    let logs = logs_of_v2();
+    let run = Run::replay(&run_id("calm-heron"), &logs[&run_id("calm-heron")]).unwrap();
+    let spent = run.spent();
+    assert_eq!((spent.calls, spent.tokens.output, spent.unpriced), (100, 1000, 31));
+    assert_eq!((run.lessons.len(), run.lessons[0].topic.as_str()), (1, "topic 76"));
+    assert_eq!(run.config.budget.usd, Some(108.0));
+    assert!(run.ideas.iter().any(|record| record.revisions.len() > 1), "none was mended");
+    assert!(run.ideas.iter().any(|record| record.reused.is_some()), "none was reused");
+    assert!(run.accelerator_hours() > 0.0);
 }

@@ -134,7 +134,7 @@ async fn a_store_of_a_later_program_is_refused_with_both_versions() {
     for error in [open(home.path()).await.err().unwrap(), Reader::open(&path).await.unwrap_err()] {
         assert!(matches!(error, StoreError::NewerSchema { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains("schema 2.1") && text.contains("up to 1.0"), "{text}");
+        assert!(text.contains("schema 2.1") && text.contains("up to 1.1"), "{text}");
         assert!(text.contains("use the newer autores"), "{text}");
     }
 }
@@ -146,7 +146,7 @@ async fn additions_of_a_later_program_do_no_harm() {
     let mut other = stranger(home.path()).await;
     for statement in [
         "alter table run add column colour text",
-        "insert into schema_version (major, minor, at_ms) values (1, 1, 0)",
+        "insert into schema_version (major, minor, at_ms) values (1, 2, 0)",
     ] {
         sqlx::query(statement).execute(&mut other).await.unwrap();
     }

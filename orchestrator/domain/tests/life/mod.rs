@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use autores_domain::{
-    AttemptId, Brief, BriefState, Edit, Event, Experiment, ExperimentId, ExperimentState, Fault,
-    FaultClass, Idea, IdeaId, IdeaState, Limits, Measurement, Metric, Network, Operator, Patch,
-    Problem, Purpose, Revision, RewardRule, Run, RunConfig, RunId, Scale, Slot, Stage, StopReason,
-    Usage,
+    AttemptId, Brief, BriefState, Budget, Call, Edit, Event, Experiment, ExperimentId,
+    ExperimentState, Fault, FaultClass, Idea, IdeaId, IdeaState, Lesson, LessonsState, Limits,
+    Measurement, Metric, Network, Operator, Patch, Problem, Purpose, Revision, RewardRule, Role,
+    Run, RunConfig, RunId, Scale, Slot, Stage, StopReason, Tokens, Usage,
 };
 
 pub(crate) const SLOTS: u32 = 3;
@@ -16,7 +16,7 @@ pub(crate) type Choice = (u8, u8, u8);
 
 pub(crate) fn created() -> Event {
     Event::RunCreated {
-        config: RunConfig {
+        config: Box::new(RunConfig {
             problem: "pretrain".into(),
             scale: "cpu".into(),
             backend: "local".into(),
@@ -31,11 +31,15 @@ pub(crate) fn created() -> Event {
             baseline_seeds: 3,
             verify_seeds: 3,
             finalists: 2,
-        },
+            repairs: 2,
+            budget: Budget::default(),
+            llm: None,
+        }),
         problem: Box::new(problem()),
         base: revision(0),
         version: "0.1.0".into(),
         inputs: Default::default(),
+        lessons: Vec::new(),
     }
 }
 
@@ -66,7 +70,8 @@ fn problem() -> Problem {
             on_failure: FaultClass::Infra,
             result: Some("result.json".into()),
         }],
-        metric: Metric { name: "loss".into(), unit: "nats".into() },
+        smoke: None,
+        metric: Metric { name: "loss".into(), unit: "nats".into(), curve: None },
         reward: RewardRule::Reciprocal,
         env: vec!["HOME".into()],
         scales: BTreeMap::from([("cpu".into(), scale)]),
@@ -122,6 +127,7 @@ pub(crate) fn measurement(detail: u8) -> Measurement {
         reward: 1.0 / metric,
         values: BTreeMap::from([("loss".into(), metric), ("tokens".into(), 1e6 / 3.0)]),
         usage: usage(detail),
+        curve: vec![3.0, metric],
     }
 }
 
@@ -138,6 +144,25 @@ pub(crate) fn fault(class: FaultClass, detail: u8) -> Fault {
     Fault::new(class, format!("reason {detail}")).with_tail(vec!["the last line".into()])
 }
 
+pub(crate) fn calls(detail: u8) -> Vec<Call> {
+    let call = |number: u8| Call {
+        key: format!("b{detail}.v{number}").parse().expect("a key"),
+        role: if number == 0 { Role::Ideator } else { Role::Judge },
+        model: "openai/gpt-5".parse().expect("a model"),
+        tokens: Tokens { input: 100, cached: detail.into(), output: 10 },
+        usd: (number == 0).then(|| f64::from(detail) / 3.0),
+        latency_ms: 7,
+        error: None,
+    };
+    (0..detail % 3).map(call).collect()
+}
+
+pub(crate) fn lessons(detail: u8) -> Vec<Lesson> {
+    let evidence = vec![IdeaId { run: "r".parse().expect("a run"), number: detail.into() }];
+    let (topic, text) = (format!("topic {detail}"), "it helps".to_owned());
+    vec![Lesson { advice: autores_domain::Advice::Do, topic, text, evidence }]
+}
+
 pub(crate) fn brief(count: u8) -> Brief {
     Brief {
         operator: Operator::Fresh,
@@ -150,39 +175,51 @@ pub(crate) fn brief(count: u8) -> Brief {
 
 /// An event that can follow; `None` where there is nothing of which the chosen kind could tell.
 pub(crate) fn possible(run: &Run, (kind, which, detail): Choice) -> Option<Event> {
-    match kind % 15 {
+    match kind % 23 {
         0 => Some(Event::BriefIssued { number: run.briefs.len() as u32, brief: brief(detail) }),
         1 | 2 => {
             let first = run.ideas.len() as u32;
             let ideas = (first..=first + u32::from(detail % 3))
                 .map(|number| idea(IdeaId { run: run.id.clone(), number }, detail))
                 .collect();
-            Some(Event::BriefAnswered { number: open_brief(run, which)?, ideas })
+            Some(Event::BriefAnswered {
+                number: open_brief(run, which)?,
+                ideas,
+                calls: calls(detail),
+            })
         }
         3 => Some(Event::BriefFailed {
             number: open_brief(run, which)?,
             reason: "no more ideas".into(),
+            calls: calls(detail),
         }),
         4 => Some(Event::IdeaPatched {
-            idea: idea_in(run, which, |state| matches!(state, IdeaState::Proposed))?,
+            idea: idea_in(run, which, |state| {
+                matches!(state, IdeaState::Proposed | IdeaState::Broken { .. })
+            })?,
             patch: patch(detail),
+            calls: calls(detail),
         }),
         5 => Some(Event::IdeaCommitted {
             idea: idea_in(run, which, |state| matches!(state, IdeaState::Patched { .. }))?,
             revision: revision(detail),
         }),
         6 => Some(Event::IdeaRejected {
-            idea: idea_in(run, which, |state| state.step().is_some())?,
+            idea: idea_in(run, which, |state| {
+                matches!(state, IdeaState::Proposed | IdeaState::Patched { onto: None, .. })
+            })?,
             fault: fault(FaultClass::Patch, detail),
+            calls: calls(detail),
         }),
         7 | 8 => {
             let idea = idea_in(run, which, |state| state.revision().is_some())?;
+            let revision = run.ideas[idea.number as usize].revision_number()?;
             let purpose = if idea.number == 0 { Purpose::Baseline } else { Purpose::Screen };
             let number = run.experiments.len() as u32 + 1;
             let id = ExperimentId { run: run.id.clone(), number };
             let (scale, seed) = ("cpu".into(), u64::MAX - u64::from(detail));
             Some(Event::ExperimentQueued {
-                experiment: Experiment { id, idea, purpose, scale, seed },
+                experiment: Experiment { id, idea, purpose, scale, seed, revision },
             })
         }
         9 => Some(Event::ExperimentCancelled {
@@ -209,14 +246,61 @@ pub(crate) fn possible(run: &Run, (kind, which, detail): Choice) -> Option<Event
                 Event::AttemptLost { attempt, fault: fault(FaultClass::Infra, detail) }
             } else {
                 let fault = fault(FaultClass::Crash, detail);
-                Event::AttemptFailed { attempt, fault, usage: Some(usage(detail)) }
+                let curve = vec![4.0];
+                Event::AttemptFailed { attempt, fault, usage: Some(usage(detail)), curve }
             })
         }
+        14 => {
+            let failed = run.experiments.iter().filter(|record| {
+                matches!(record.state, ExperimentState::Failed { .. })
+                    && matches!(
+                        run.ideas[record.experiment.idea.number as usize].state,
+                        IdeaState::Ready { .. }
+                    )
+            });
+            let failed = pick(failed, which)?;
+            Some(Event::RepairIssued {
+                idea: failed.experiment.idea.clone(),
+                experiment: failed.experiment.id.clone(),
+            })
+        }
+        15 => Some(Event::RepairFailed {
+            idea: idea_in(run, which, |state| {
+                matches!(state, IdeaState::Broken { .. } | IdeaState::Patched { onto: Some(_), .. })
+            })?,
+            fault: fault(FaultClass::Patch, detail),
+            calls: calls(detail),
+        }),
+        16 => {
+            let ended = run.experiments.iter().filter(|record| record.state.is_terminal());
+            let experiment = pick(ended, which)?.experiment.id.clone();
+            let unmeasured = run.ideas.iter().filter(|record| {
+                record.state.revision().is_some()
+                    && run.experiments_of(&record.idea.id).next().is_none()
+            });
+            let idea = pick(unmeasured.map(|record| record.idea.id.clone()), detail)?;
+            Some(Event::ResultReused { idea, experiment })
+        }
+        17 => Some(Event::LessonsIssued { number: run.distillations.len() as u32 }),
+        18 => Some(Event::LessonsLearnt {
+            number: open_lessons(run, which)?,
+            lessons: lessons(detail),
+            calls: calls(detail),
+        }),
+        19 => Some(Event::LessonsFailed {
+            number: open_lessons(run, which)?,
+            reason: "nothing to learn".into(),
+            calls: calls(detail),
+        }),
+        20 => Some(Event::BudgetChanged {
+            budget: Budget { usd: Some(f64::from(detail)), ..Budget::default() },
+        }),
+        21 => Some(Event::CallsMade { calls: calls(detail) }),
         _ => Some(match detail % 4 {
             0 => Event::RunPaused,
             1 => Event::RunUnpaused,
-            2 => Event::RunOpened { pid: which.into(), host: "host".into() },
-            _ => Event::RunStopped { reason: StopReason::Request },
+            2 => Event::RunOpened { pid: which.into(), host: "host".into(), accelerators: 2 },
+            _ => Event::RunStopped { reason: StopReason::Request, detail: None },
         }),
     }
 }
@@ -229,6 +313,12 @@ fn pick<T>(things: impl Iterator<Item = T>, which: u8) -> Option<T> {
 
 fn open_brief(run: &Run, which: u8) -> Option<u32> {
     let open = run.briefs.iter().enumerate().filter(|(_, (_, state))| *state == BriefState::Open);
+    pick(open.map(|(number, _)| number as u32), which)
+}
+
+fn open_lessons(run: &Run, which: u8) -> Option<u32> {
+    let requests = run.distillations.iter().enumerate();
+    let open = requests.filter(|(_, state)| **state == LessonsState::Open);
     pick(open.map(|(number, _)| number as u32), which)
 }
 

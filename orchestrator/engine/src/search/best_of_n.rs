@@ -1,6 +1,6 @@
 //! Fresh ideas only: the control that every search must beat.
 
-use autores_domain::{Brief, Operator, Population, SearchStrategy};
+use autores_domain::{Brief, Operator, Population, Room, SearchStrategy};
 use rand::{Rng, RngCore};
 
 /// Asks for fresh ideas and learns nothing from results.
@@ -8,14 +8,8 @@ use rand::{Rng, RngCore};
 pub struct BestOfN;
 
 impl SearchStrategy for BestOfN {
-    fn propose(
-        &self,
-        _population: &Population,
-        _epoch: u32,
-        count: u32,
-        rng: &mut dyn RngCore,
-    ) -> Vec<Brief> {
-        (0..count).map(|_| fresh(rng)).collect()
+    fn propose(&self, _: &Population, room: Room, rng: &mut dyn RngCore) -> Vec<Brief> {
+        (0..room.count).map(|_| fresh(rng)).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Explore and exploit in a share that is annealed ("Towards Execution-Grounded Automated AI Research", 2601.14525).
 
-use autores_domain::{Brief, IdeaId, Operator, Population, SearchStrategy};
+use autores_domain::{Brief, IdeaId, Operator, Population, Room, SearchStrategy};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngCore};
 
@@ -19,13 +19,8 @@ const MARGIN: f64 = 1.0;
 pub struct Evolutionary;
 
 impl SearchStrategy for Evolutionary {
-    fn propose(
-        &self,
-        population: &Population,
-        epoch: u32,
-        count: u32,
-        rng: &mut dyn RngCore,
-    ) -> Vec<Brief> {
+    fn propose(&self, population: &Population, room: Room, rng: &mut dyn RngCore) -> Vec<Brief> {
+        let Room { epoch, count, .. } = room;
         if epoch == 0 {
             return (0..count).map(|_| fresh(rng)).collect();
         }

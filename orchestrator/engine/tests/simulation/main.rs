@@ -11,7 +11,7 @@ use autores_domain::*;
 use autores_engine::{DriveError, Request};
 use proptest::prelude::*;
 use tokio::sync::mpsc;
-use world::{Faults, World, config, run_id};
+use world::{CALL_USD, Faults, World, config, run_id, with_models};
 
 fn simulate<F: Future>(scenario: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
@@ -133,6 +133,130 @@ fn a_baseline_that_crashes_ends_the_run_before_any_idea_is_paid_for() {
     });
 }
 
+#[test]
+fn what_crashes_is_mended_at_most_twice() {
+    simulate(async {
+        let world = World::new(11, 2, Faults { crash: 0.5, patch: 0.2, ..Faults::default() });
+        world.create(with_models(config(4, 8, 11))).await;
+        let run = world.drive_to_the_end().await;
+        check_finished(&world);
+        let mended = run.ideas.iter().filter(|record| record.revisions.len() > 1);
+        assert!(mended.clone().count() > 3, "few ideas were mended");
+        let saved = mended.clone().filter(|record| run.member(record).reward().is_some());
+        assert!(saved.count() > 1, "no mended idea was measured");
+        for record in &run.ideas[1..] {
+            let screens = run.experiments_of(&record.idea.id);
+            let screens = screens.filter(|e| e.experiment.purpose == Purpose::Screen).count();
+            assert!(record.repairs.len() <= 2 && screens <= 3, "{}", record.idea.id);
+            // What could be mended was, as long as there was a patch for it.
+            if let Outcome::Failed(fault) = run.outcome(record) {
+                let gave_up = record.repairs.len() == record.revisions.len();
+                assert!(gave_up || record.repairs.len() == 2, "{}: {fault}", record.idea.id);
+            }
+        }
+        let run_experiments = |idea: &IdeaId| run.experiments_of(idea).collect::<Vec<_>>();
+        for record in mended {
+            for (number, experiment) in run_experiments(&record.idea.id).iter().enumerate() {
+                if experiment.experiment.purpose == Purpose::Screen {
+                    assert_eq!(experiment.experiment.revision as usize, number);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn the_very_same_code_is_measured_once() {
+    simulate(async {
+        let world = World::new(2, 3, Faults { twins: 0.4, ..Faults::default() });
+        world.create(config(3, 8, 2)).await;
+        let run = world.drive_to_the_end().await;
+        check_finished(&world);
+        let mut seen = BTreeSet::new();
+        for record in run.experiments_for(Purpose::Screen) {
+            let tree = run.revision_of(&record.experiment).unwrap().tree.clone();
+            assert!(seen.insert(tree), "{} measures known code", record.experiment.id);
+        }
+        let twins: Vec<&IdeaRecord> = run.ideas.iter().filter(|r| r.reused.is_some()).collect();
+        assert!(twins.len() > 3);
+        let reward = |record: &IdeaRecord| run.member(record).reward().unwrap();
+        assert!(twins.iter().all(|twin| reward(twin) == reward(twins[0])));
+    });
+}
+
+#[test]
+fn lessons_are_drawn_after_every_epoch() {
+    simulate(async {
+        let world = World::new(6, 2, Faults { patch: 0.2, ..Faults::default() });
+        world.create(with_models(config(3, 5, 6))).await;
+        let run = world.drive_to_the_end().await;
+        check_finished(&world);
+        assert_eq!(run.distillations, vec![LessonsState::Learnt; 3]);
+        assert_eq!(run.lessons.len(), 1);
+        assert_eq!(run.lessons[0].evidence.len(), 15, "the last lesson knows every idea");
+    });
+}
+
+#[test]
+fn spending_stops_at_the_cap_and_goes_on_when_it_is_raised() {
+    simulate(async {
+        let world = World::new(8, 2, Faults::default());
+        world.create(with_models(config(3, 6, 8))).await;
+        *world.cap_usd.lock().unwrap() = 15.5 * CALL_USD;
+        let run = world.drive_to_the_end().await;
+        assert_eq!(run.status, Status::Stopped(StopReason::Budget));
+        assert_eq!(run.running().count(), 0, "running jobs were let finish");
+        assert_eq!(world.paid(), 15.0 * CALL_USD);
+        assert_eq!(run.spent().usd, world.paid(), "what was paid is not what is told");
+        *world.cap_usd.lock().unwrap() = f64::INFINITY;
+        let run = world.drive_to_the_end().await;
+        check_finished(&world);
+        assert_eq!(run.spent().usd, world.paid());
+    });
+}
+
+#[test]
+fn accelerator_hours_stop_the_run_and_running_jobs_end() {
+    simulate(async {
+        let world = World::new(8, 2, Faults::default());
+        let budget = Budget { accelerator_hours: Some(0.05), ..Budget::default() };
+        world.create(RunConfig { budget, ..config(4, 8, 8) }).await;
+        let run = world.drive_to_the_end().await;
+        assert_eq!(run.status, Status::Stopped(StopReason::Budget));
+        assert_eq!(run.running().count(), 0);
+        // 180 seconds, and at most what the two running jobs of up to 20.3 seconds add.
+        let seconds = run.accelerator_hours() * 3600.0;
+        assert!((180.0..=225.0).contains(&seconds), "{seconds}");
+        let lost = run.experiments.iter().any(|record| {
+            matches!(record.state, ExperimentState::Failed { .. } | ExperimentState::Running { .. })
+        });
+        assert!(!lost, "a running job was cut off");
+        assert!(matches!(&world.events().last().unwrap().event,
+            Event::RunStopped { detail: Some(detail), .. } if detail.contains("0.05 hours")));
+    });
+}
+
+#[test]
+fn models_that_do_not_answer_for_a_while_cost_no_idea() {
+    simulate(async {
+        let world = World::new(12, 2, Faults { silent: 0.3, ..Faults::default() });
+        world.create(with_models(config(2, 6, 12))).await;
+        world.drive_to_the_end().await;
+        check_finished(&world);
+    });
+}
+
+#[test]
+fn models_that_never_answer_stop_the_run_which_can_be_resumed() {
+    simulate(async {
+        let world = World::new(12, 2, Faults { silent: 1.0, ..Faults::default() });
+        world.create(with_models(config(2, 6, 12))).await;
+        let run = world.drive_to_the_end().await;
+        assert_eq!(run.status, Status::Stopped(StopReason::Models));
+        assert!(run.briefs.iter().all(|(_, state)| *state == BriefState::Open), "a brief was lost");
+    });
+}
+
 /// Stops a run at some moment; how long it then takes to let go, in seconds.
 async fn stop_after(world: &World, seconds: f64, request: Request) -> f64 {
     let (sender, requests) = mpsc::channel(1);
@@ -230,16 +354,54 @@ proptest! {
         prop_assert_eq!(events(()), events(()));
     }
 
+    /// A run that repeats another has the same ideas with the same numbers, although its machines are slower or faster.
+    #[test]
+    fn a_repeated_run_has_the_same_ideas(seed: u64, slots in 1u32..5) {
+        let faults = Faults { crash: 0.2, patch: 0.2, ..Faults::default() };
+        let (first, second) = simulate(async {
+            let world = World::new(seed, 3, faults);
+            world.create(config(3, 5, seed)).await;
+            let first = world.drive_to_the_end().await;
+            let mut again = World::new(seed, slots, Faults { lost: 0.02, ..faults });
+            again.answered = world
+                .events()
+                .iter()
+                .filter_map(|recorded| match recorded.event {
+                    Event::BriefAnswered { number, .. } => Some(number),
+                    _ => None,
+                })
+                .collect();
+            again.repeats = Some(std::sync::Arc::new(first.clone()));
+            let mut config = with_models(config(3, 5, seed));
+            config.repairs = 0;
+            let replay = Replay { run: run_id(), briefs: first.briefs.len() as u32 };
+            config.llm.as_mut().unwrap().replay = Some(replay);
+            again.create(config).await;
+            (first, again.drive_to_the_end().await)
+        });
+        prop_assume!(matches!(second.status, Status::Finished(_)));
+        let ideas = |run: &Run| -> Vec<Idea> {
+            run.ideas.iter().map(|record| record.idea.clone()).collect()
+        };
+        prop_assert_eq!(ideas(&first), ideas(&second));
+        let briefs = |run: &Run| -> Vec<Brief> {
+            run.briefs.iter().map(|(brief, _)| brief.clone()).collect()
+        };
+        prop_assert_eq!(briefs(&first), briefs(&second));
+    }
+
     /// Whatever the store holds when the process dies, the next process finishes the run.
     #[test]
     fn a_run_survives_death_after_any_event(
         seed: u64,
         deaths in prop::collection::btree_set(1usize..150, 0..8),
     ) {
-        let faults = Faults { lost: 0.05, crash: 0.2, patch: 0.1, ..Faults::default() };
+        let faults = Faults {
+            lost: 0.05, crash: 0.3, patch: 0.1, twins: 0.1, silent: 0.05, ..Faults::default()
+        };
         simulate(async {
             let world = World::new(seed, 2, faults);
-            world.create(config(2, 6, seed)).await;
+            world.create(with_models(config(2, 6, seed))).await;
             for death in deaths {
                 *world.room.lock().unwrap() = death;
                 let (_sender, requests) = mpsc::channel(1);
@@ -257,8 +419,12 @@ proptest! {
             match check_log(&world.events()).status {
                 // The baseline lost its machine three times.
                 Status::Failed(reason) => assert!(reason.contains("machine lost"), "{reason}"),
-                _ => check_finished(&world),
+                _ => {
+                    check_finished(&world);
+                    prop_assert_eq!(world.replay().spent().usd, world.paid());
+                }
             }
-        });
+            Ok(())
+        })?;
     }
 }

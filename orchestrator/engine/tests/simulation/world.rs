@@ -33,7 +33,25 @@ pub(crate) fn config(epochs: u32, batch: u32, seed: u64) -> RunConfig {
         baseline_seeds: 3,
         verify_seeds: 3,
         finalists: 2,
+        repairs: 0,
+        budget: Budget::default(),
+        llm: None,
     }
+}
+
+/// The same with models that are paid for.
+pub(crate) fn with_models(config: RunConfig) -> RunConfig {
+    let llm = LlmConfig {
+        roles: BTreeMap::new(),
+        choice: Choice::Weights,
+        vocabulary: Vocabulary::Free,
+        candidates: 1,
+        revisions: 0,
+        select: Selection::First,
+        embedding: None,
+        replay: None,
+    };
+    RunConfig { repairs: 2, llm: Some(llm), ..config }
 }
 
 fn problem() -> Problem {
@@ -67,7 +85,8 @@ fn problem() -> Problem {
         requirements: None,
         prepare: None,
         stages: vec![],
-        metric: Metric { name: "loss".into(), unit: "nats".into() },
+        smoke: None,
+        metric: Metric { name: "loss".into(), unit: "nats".into(), curve: None },
         reward: RewardRule::Reciprocal,
         env: vec![],
         scales: [("cpu".to_owned(), scale)].into(),
@@ -88,6 +107,10 @@ pub(crate) struct Faults {
     pub(crate) unavailable: f64,
     /// The unchanged codebase crashes.
     pub(crate) broken_baseline: bool,
+    /// Share of ideas whose code is that of another.
+    pub(crate) twins: f64,
+    /// Share of questions to which no model answers.
+    pub(crate) silent: f64,
 }
 
 #[derive(Default)]
@@ -116,7 +139,19 @@ pub(crate) struct World {
     pub(crate) room: Arc<Mutex<usize>>,
     codebase: Codebase,
     epoch: Instant,
+    /// What models were paid, by call.
+    paid: Arc<Mutex<BTreeMap<CallKey, f64>>>,
+    /// The most they may be paid.
+    pub(crate) cap_usd: Arc<Mutex<f64>>,
+    /// Questions that models were asked, answered or not.
+    questions: Arc<Mutex<u32>>,
+    /// Briefs answered in the run that is repeated, and its answers' order.
+    pub(crate) repeats: Option<Arc<Run>>,
+    pub(crate) answered: Vec<u32>,
 }
+
+/// What one call of a model costs.
+pub(crate) const CALL_USD: f64 = 0.125;
 
 impl World {
     pub(crate) fn new(seed: u64, slots: u32, faults: Faults) -> Self {
@@ -130,6 +165,11 @@ impl World {
             room: Arc::new(Mutex::new(usize::MAX)),
             codebase: Codebase::new(),
             epoch: Instant::now(),
+            paid: Arc::default(),
+            cap_usd: Arc::new(Mutex::new(f64::INFINITY)),
+            questions: Arc::default(),
+            repeats: None,
+            answered: Vec::new(),
         }
     }
 
@@ -160,6 +200,32 @@ impl World {
         self.machines.lock().unwrap().stopped.contains(attempt)
     }
 
+    /// What models were paid.
+    pub(crate) fn paid(&self) -> f64 {
+        self.paid.lock().unwrap().values().sum()
+    }
+
+    /// Asks a model: a call that was answered before costs nothing.
+    fn call(&self, key: &str, role: Role) -> Result<Vec<Call>, Refusal<String>> {
+        let mut questions = self.questions.lock().unwrap();
+        *questions += 1;
+        if self.rng(&format!("question {questions}")).random_bool(self.faults.silent) {
+            let reason = "no model answers".to_owned();
+            return Err(Refusal::Unavailable { reason, is_lasting: false });
+        }
+        let key: CallKey = key.parse().unwrap();
+        let mut paid = self.paid.lock().unwrap();
+        let spent: f64 = paid.values().sum();
+        if !paid.contains_key(&key) && spent + CALL_USD > *self.cap_usd.lock().unwrap() {
+            return Err(Refusal::Budget("the cap is reached".into()));
+        }
+        paid.insert(key.clone(), CALL_USD);
+        let tokens = Tokens { input: 10, cached: 0, output: 1 };
+        let model = "sim/model".parse().unwrap();
+        let usd = Some(CALL_USD);
+        Ok(vec![Call { key, role, model, tokens, usd, latency_ms: 20, error: None }])
+    }
+
     fn rng(&self, what: &str) -> ChaCha8Rng {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
@@ -169,11 +235,12 @@ impl World {
 
     pub(crate) async fn create(&self, config: RunConfig) {
         let created = Event::RunCreated {
-            config,
+            config: Box::new(config),
             problem: Box::new(problem()),
             base: Revision { commit: "base".into(), tree: "base".into(), lines: (0, 0) },
             version: "0".into(),
             inputs: BTreeMap::new(),
+            lessons: Vec::new(),
         };
         self.append(&run_id(), 0, &[created]).await.unwrap();
     }
@@ -185,7 +252,14 @@ impl World {
             fn observe(&mut self, _: &Recorded, _: &Run) {}
         }
         let run = self.replay();
-        let strategy = autores_engine::search::by_name(&run.config.strategy).unwrap();
+        let by_name = autores_engine::search::by_name(&run.config.strategy).unwrap();
+        let strategy: Box<dyn SearchStrategy> = match &self.repeats {
+            Some(other) => {
+                let briefs = other.briefs.iter().map(|(brief, _)| brief.clone()).collect();
+                Box::new(autores_engine::search::Recorded::new(briefs, &run.id, by_name))
+            }
+            None => by_name,
+        };
         let parts = Parts {
             log: Arc::new(self.clone()),
             strategy: strategy.into(),
@@ -193,9 +267,11 @@ impl World {
             implementer: Arc::new(self.clone()),
             workspace: Arc::new(self.clone()),
             backend: Arc::new(self.clone()),
+            distiller: Some(Arc::new(self.clone())),
+            answered: self.answered.clone(),
         };
-        let opened = Event::RunOpened { pid: 1, host: "sim".into() };
-        drive(run, parts, requests, &mut Blind, opened).await
+        let opened = Event::RunOpened { pid: 1, host: "sim".into(), accelerators: self.slots };
+        drive(run, parts, requests, &mut Blind, vec![opened]).await
     }
 
     pub(crate) async fn drive_to_the_end(&self) -> Run {
@@ -243,11 +319,22 @@ impl EventLog for World {
 #[async_trait]
 impl Ideator for World {
     fn at_once(&self) -> usize {
-        1
+        3
     }
 
-    async fn propose(&self, brief: &Brief, _: &Population) -> Result<Vec<Proposal>, String> {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    async fn propose(
+        &self,
+        number: u32,
+        brief: &Brief,
+        _: &Population,
+    ) -> Answered<Result<Vec<Proposal>, Refusal<String>>> {
+        // Some models think longer, so that answers do not come in the order of the briefs.
+        let takes = self.rng(&format!("thinks {} {number}", self.seed)).random_range(10..500);
+        tokio::time::sleep(Duration::from_millis(takes)).await;
+        let calls = match self.call(&format!("b{number}"), Role::Ideator) {
+            Ok(calls) => calls,
+            Err(refusal) => return Answered::free(Err(refusal)),
+        };
         let proposal = Proposal {
             operator: brief.operator,
             title: format!("idea {:x}", brief.seed),
@@ -258,18 +345,48 @@ impl Ideator for World {
             sources: vec![],
             techniques: vec![],
         };
-        Ok(vec![proposal; brief.count as usize])
+        Answered { result: Ok(vec![proposal; brief.count as usize]), calls }
     }
 }
 
 #[async_trait]
 impl Implementer for World {
-    async fn implement(&self, idea: &Idea, _: &Codebase) -> Result<Patch, Fault> {
+    async fn implement(&self, task: &Task) -> Answered<Result<Patch, Refusal<Fault>>> {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        if self.rng(&format!("patch {}", idea.title)).random_bool(self.faults.patch) {
-            return Err(Fault::new(FaultClass::Patch, "does not apply"));
+        let repairs = task.broken.as_ref().map_or(0, |broken| broken.repairs + 1);
+        let key = format!("i{}.r{repairs}", task.idea.id.number);
+        let calls = match self.call(&key, Role::Implementer) {
+            Ok(calls) => calls,
+            Err(refusal) => {
+                let fault = |reason| Fault::new(FaultClass::Patch, reason);
+                return Answered::free(Err(refusal.map(fault)));
+            }
+        };
+        let about = format!("patch {} {repairs}", task.idea.title);
+        if self.rng(&about).random_bool(self.faults.patch) {
+            let fault = Fault::new(FaultClass::Patch, "does not apply");
+            return Answered { result: Err(Refusal::Failed(fault)), calls };
         }
-        Ok(Patch::default())
+        Answered { result: Ok(Patch::default()), calls }
+    }
+}
+
+#[async_trait]
+impl Distiller for World {
+    async fn distil(
+        &self,
+        number: u32,
+        population: &Population,
+    ) -> Answered<Result<Vec<Lesson>, Refusal<String>>> {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let calls = match self.call(&format!("l{number}"), Role::Judge) {
+            Ok(calls) => calls,
+            Err(refusal) => return Answered::free(Err(refusal)),
+        };
+        let evidence = population.members.iter().map(|member| member.idea.id.clone()).collect();
+        let (topic, text) = ("everything".to_owned(), format!("lesson {number}"));
+        let lesson = Lesson { advice: Advice::Do, topic, text, evidence };
+        Answered { result: Ok(vec![lesson]), calls }
     }
 }
 
@@ -279,9 +396,32 @@ impl Workspace for World {
         &self.codebase
     }
 
-    async fn commit(&self, idea: &Idea, _: &Patch) -> Result<Revision, Fault> {
-        let commit = idea.title.clone();
-        Ok(Revision { tree: commit.clone(), commit, lines: (1, 0) })
+    async fn code(&self, _: &Revision) -> Result<Codebase, Fault> {
+        Ok(self.codebase.clone())
+    }
+
+    async fn draft(
+        &self,
+        idea: &Idea,
+        onto: Option<&Revision>,
+        _: &Patch,
+    ) -> Result<Revision, Fault> {
+        let commit = match onto {
+            Some(revision) => format!("{}+", revision.commit),
+            None => idea.title.clone(),
+        };
+        let is_twin = self.rng(&format!("twin {commit}")).random_bool(self.faults.twins);
+        let tree = if is_twin { "what all do".to_owned() } else { commit.clone() };
+        Ok(Revision { tree, commit, lines: (1, 0) })
+    }
+
+    async fn commit(
+        &self,
+        idea: &Idea,
+        onto: Option<&Revision>,
+        patch: &Patch,
+    ) -> Result<Revision, Fault> {
+        self.draft(idea, onto, patch).await
     }
 }
 
@@ -327,15 +467,15 @@ impl Backend for World {
         let run = self.replay();
         let experiment = &run.experiment(&attempt.experiment).unwrap().experiment;
         let is_baseline = experiment.idea.number == 0;
-        let idea = &run.ideas[experiment.idea.number as usize].idea;
-        let mut of_idea = self.rng(&format!("worth {}", idea.title));
+        let tree = &run.revision_of(experiment).unwrap().tree;
+        let mut of_idea = self.rng(&format!("worth {tree}"));
         let crashes = if is_baseline {
             self.faults.broken_baseline
         } else {
             of_idea.random_bool(self.faults.crash)
         };
         let worth = if is_baseline { 0.0 } else { of_idea.random_range(-0.2..0.2) };
-        let noise = self.rng(&format!("noise {} {}", idea.title, experiment.seed));
+        let noise = self.rng(&format!("noise {tree} {}", experiment.seed));
         let loss = 2.0 - worth + noise.clone().random_range(-0.01..0.01);
         let outcome = if crashes {
             Err(Fault::new(FaultClass::Crash, "exited with status 1"))

@@ -2,13 +2,16 @@
 //!
 //! Never performs anything. What single ideas and experiments owe is said by their own states.
 
-use autores_domain::{
-    BriefState, Event, Experiment, ExperimentId, ExperimentState, ExperimentStep, IdeaId,
-    IdeaState, Purpose, Run, SearchStrategy, Slot,
-};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+mod ideas;
+mod lessons;
+mod screens;
 
+use autores_domain::{
+    Event, Experiment, ExperimentId, ExperimentState, ExperimentStep, IdeaId, LessonsState,
+    Purpose, Run, SearchStrategy, Slot,
+};
+
+use self::ideas::{Running, pending};
 use crate::finals;
 
 /// What the process is willing to start.
@@ -40,7 +43,7 @@ pub(crate) fn decide(
     if run.experiments.is_empty() {
         return queue_baseline(run);
     }
-    let screens = queue_screens(run);
+    let screens = screens::next(run);
     if !screens.is_empty() {
         return screens;
     }
@@ -48,9 +51,13 @@ pub(crate) fn decide(
     if !starts.is_empty() {
         return starts;
     }
-    let briefs = ask_for_ideas(run, strategy, slots.len());
+    let briefs = ideas::ask(run, strategy, slots.len());
     if !briefs.is_empty() {
         return briefs;
+    }
+    let lessons = lessons::next(run);
+    if !lessons.is_empty() {
+        return lessons;
     }
     if search_is_over(run) { finish(run) } else { Vec::new() }
 }
@@ -70,27 +77,29 @@ pub(crate) fn hopeless(run: &Run) -> Option<String> {
     })
 }
 
+/// Why nothing more may be started, if accelerators were held for as long as the budget allows.
+pub(crate) fn out_of_accelerator_hours(run: &Run) -> Option<String> {
+    let cap = run.config.budget.accelerator_hours?;
+    let held = run.accelerator_hours();
+    (held >= cap).then(|| format!("accelerators were held for {held:.3} of {cap} hours"))
+}
+
 fn queue_baseline(run: &Run) -> Vec<Event> {
     let seeds = (0..run.config.baseline_seeds.max(1)).map(|i| run.config.seed + u64::from(i));
     queue(run, seeds.map(|seed| (run.baseline(), Purpose::Baseline, seed)))
 }
 
-/// Every idea with a commit is measured once, with the baseline's first seed.
-fn queue_screens(run: &Run) -> Vec<Event> {
-    let waiting = run.ideas[1..].iter().filter(|record| {
-        matches!(record.state, IdeaState::Ready { .. })
-            && run.experiments_of(&record.idea.id).next().is_none()
-    });
-    queue(run, waiting.map(|record| (record.idea.id.clone(), Purpose::Screen, run.config.seed)))
-}
-
 fn queue(run: &Run, wanted: impl Iterator<Item = (IdeaId, Purpose, u64)>) -> Vec<Event> {
     let next = run.experiments.len() as u32 + 1;
+    let newest = |idea: &IdeaId| {
+        run.ideas.get(idea.number as usize).and_then(|record| record.revision_number())
+    };
     wanted
         .zip(next..)
         .map(|((idea, purpose, seed), number)| Event::ExperimentQueued {
             experiment: Experiment {
                 id: ExperimentId { run: run.id.clone(), number },
+                revision: newest(&idea).unwrap_or(0),
                 idea,
                 purpose,
                 scale: run.config.scale.clone(),
@@ -103,6 +112,9 @@ fn queue(run: &Run, wanted: impl Iterator<Item = (IdeaId, Purpose, u64)>) -> Vec
 /// Free slots go to waiting experiments: the baseline first, because all else is judged by it.
 fn start_attempts(run: &Run, slots: &[Slot]) -> Vec<Event> {
     let Some(scale) = run.scale() else { return Vec::new() };
+    if out_of_accelerator_hours(run).is_some() {
+        return Vec::new();
+    }
     let baseline_cpu_s = run.baseline_cpu_s();
     let free = slots.iter().filter(|slot| run.running().all(|(_, held)| !overlap(slot, held)));
     let mut queued: Vec<_> = run
@@ -149,80 +161,24 @@ fn priority(purpose: Purpose) -> u8 {
     }
 }
 
-/// Keeps `look_ahead` ideas ready per slot; with a barrier, asks for a whole epoch once the last one has ended.
-fn ask_for_ideas(run: &Run, strategy: &dyn SearchStrategy, slots: usize) -> Vec<Event> {
-    // A codebase that cannot be measured is not worth an idea.
-    if run.baseline_cpu_s().is_none() {
-        return Vec::new();
-    }
-    let config = &run.config;
-    let asked: u32 = run.briefs.iter().map(|(brief, _)| brief.count).sum();
-    let left_of_epoch = config.batch - asked % config.batch;
-    let left = config.ideas().saturating_sub(asked).min(left_of_epoch);
-    let wanted = if config.barrier {
-        if pending(run, Running::Counts) == 0 { left } else { 0 }
-    } else {
-        let ready = config.look_ahead.saturating_mul(slots as u32);
-        let waiting = pending(run, Running::IsLeftOut);
-        ready.saturating_sub(waiting)
-    };
-    let count = wanted.min(left);
-    if count == 0 {
-        return Vec::new();
-    }
-    let population = run.population();
-    let first = run.briefs.len() as u32;
-    // Each brief has random numbers of its own, so that it does not matter how many are asked for at a time.
-    let briefs = (first..first + count).flat_map(|stream| {
-        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-        rng.set_stream(u64::from(stream) + 1);
-        strategy.propose(&population, asked / config.batch, 1, &mut rng)
-    });
-    briefs.zip(first..).map(|(brief, number)| Event::BriefIssued { number, brief }).collect()
-}
-
-/// Whether an idea that is just being measured is still pending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Running {
-    Counts,
-    IsLeftOut,
-}
-
-/// Ideas that were asked for and have no outcome yet.
-fn pending(run: &Run, running: Running) -> u32 {
-    let open: u32 = run
-        .briefs
-        .iter()
-        .filter(|(_, state)| *state == BriefState::Open)
-        .map(|(brief, _)| brief.count)
-        .sum();
-    let on_the_way = run.ideas[1..].iter().filter(|record| match &record.state {
-        IdeaState::Proposed | IdeaState::Patched { .. } => true,
-        IdeaState::Rejected { .. } => false,
-        IdeaState::Ready { .. } => run.experiments_of(&record.idea.id).all(|e| match e.state {
-            ExperimentState::Queued { .. } => true,
-            ExperimentState::Running { .. } => running == Running::Counts,
-            ExperimentState::Measured { .. }
-            | ExperimentState::Failed { .. }
-            | ExperimentState::Cancelled { .. } => false,
-        }),
-    });
-    open + on_the_way.count() as u32
+fn is_all_asked(run: &Run) -> bool {
+    run.briefs.iter().map(|(brief, _)| brief.count).sum::<u32>() >= run.config.ideas()
 }
 
 fn search_is_over(run: &Run) -> bool {
-    let asked: u32 = run.briefs.iter().map(|(brief, _)| brief.count).sum();
-    asked >= run.config.ideas()
+    is_all_asked(run)
         && pending(run, Running::Counts) == 0
         && run.experiments.iter().all(|record| record.state.is_terminal())
 }
 
 fn finish(run: &Run) -> Vec<Event> {
-    if run.experiments_for(Purpose::Verify).next().is_some() {
-        return vec![Event::RunFinished { verdict: finals::verdict(run) }];
-    }
     let finalists = finals::finalists(run);
-    if finalists.is_empty() || run.config.verify_seeds == 0 {
+    let is_verified = run.experiments_for(Purpose::Verify).next().is_some();
+    if is_verified || finalists.is_empty() || run.config.verify_seeds == 0 {
+        // What was asked of a model is paid for.
+        if run.distillations.contains(&LessonsState::Open) {
+            return Vec::new();
+        }
         return vec![Event::RunFinished { verdict: finals::verdict(run) }];
     }
     let seeds = finals::fresh_seeds(run);
