@@ -4,6 +4,8 @@ pub mod catalogue;
 mod nearest;
 pub mod problem;
 pub mod problems;
+pub mod prompts;
+pub mod settings;
 mod yaml;
 
 pub use yaml::{Place, YamlError};

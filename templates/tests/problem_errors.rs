@@ -1,5 +1,6 @@
 //! What a user reads when a `problem.yaml` is wrong.
 
+use autores_domain::FaultClass;
 use autores_templates::problem;
 
 const GOOD: &str = r#"name: small
@@ -16,7 +17,12 @@ stages:
     command: ["{python}", "evaluate.py", "{out}", "{\"a\": 1}"]
     trusted: true
     result: result.json
-metric: {name: loss}
+smoke:
+  command: "{launcher} solve.py --steps 3"
+  scale: cpu
+  reads: [train]
+  wall_s: 20
+metric: {name: loss, curve: train_loss}
 reward: negate
 scales:
   cpu:
@@ -44,6 +50,11 @@ fn a_good_file_has_the_defaults() {
     assert_eq!(cpu.limits.cpu_times_baseline, None);
     assert_eq!(problem.stages[0].command, ["{launcher}", "solve.py", "--seed", "{seed}"]);
     assert_eq!(problem.stages[1].command[3], "{\"a\": 1}");
+    assert_eq!(problem.metric.curve.as_deref(), Some("train_loss"));
+    let smoke = problem.smoke.unwrap();
+    assert_eq!(smoke.command, ["{launcher}", "solve.py", "--steps", "3"]);
+    assert_eq!((smoke.on_failure, smoke.wall_s), (FaultClass::Crash, 20));
+    assert_eq!((smoke.scale.as_deref(), smoke.reads), (Some("cpu"), vec!["train".to_owned()]));
 }
 
 #[test]
@@ -66,16 +77,25 @@ fn each_mistake_is_named_with_its_place_and_the_remedy() {
         ("\"{launcher} solve.py --seed {seed}\"", "\"\""),
         ("    command: \"{launcher} solve.py --seed {seed}\"\n", ""),
         ("\"{launcher} solve.py --seed {seed}\"", "{python} solve.py"),
-        ("reads: [train]", "reads: [../secret]"),
-        ("reads: [train]", "result: early.json"),
-        ("reads: [train]", "on_failure: infra"),
+        ("    reads: [train]", "    reads: [../secret]"),
+        ("    reads: [train]", "    result: early.json"),
+        ("    reads: [train]", "    on_failure: infra"),
         ("    result: result.json\n", ""),
         ("    trusted: true\n", ""),
         ("name: evaluate", "name: train"),
         ("default_scale: cpu", "default_scale: cpuu"),
         ("reward: negate", "reward: negate\nreward: negate"),
         ("reward: negate", "reward: negate\nenv: [A=B]"),
-        ("metric: {name: loss}", "metric: {name: loss"),
+        ("metric: {name: loss, curve: train_loss}", "metric: {name: loss"),
+        ("curve: train_loss", "curve: \"\""),
+        ("--steps 3", "--steps {steps}"),
+        ("  scale: cpu", "  scale: gpu"),
+        ("  reads: [train]\n  wall_s", "  reads: [test]\n  wall_s"),
+        ("  reads: [train]\n  wall_s", "  reads: [/etc]\n  wall_s"),
+        ("wall_s: 20", "wall_s: 0"),
+        ("  wall_s: 20\n", ""),
+        ("wall_s: 20", "wall_s: 20\n  on_failure: preempted"),
+        ("wall_s: 20", "wall_s: 20\n  cpu_s: 9"),
     ];
     let said: Vec<String> = cases
         .iter()

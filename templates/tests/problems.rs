@@ -184,6 +184,30 @@ fn a_new_problem_measures_and_its_techniques_can_help() {
 }
 
 #[test]
+fn a_patch_of_a_new_problem_is_tried_out_in_a_few_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    problems::skeleton("my-curve", folder.path()).unwrap();
+    let source = problems::find(folder.path().to_str().unwrap()).unwrap();
+    prepare(&source, folder.path());
+    let smoke = &source.problem.smoke.as_ref().unwrap().command;
+    let curve = source.problem.metric.curve.as_deref().unwrap();
+    let ran = run(smoke, folder.path(), 0);
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let last = said.lines().last().unwrap().strip_prefix("@metrics ").unwrap();
+    let last: BTreeMap<String, f64> = serde_json::from_str(last).unwrap();
+    assert_eq!(last["step"], 50.0);
+    assert!(last[curve].is_finite());
+
+    let solve = folder.path().join("code/solve.py");
+    let text = fs::read_to_string(&solve).unwrap().replace("step_size(done", "step_length(done");
+    fs::write(&solve, text).unwrap();
+    let ran = run(smoke, folder.path(), 0);
+    assert!(!ran.status.success());
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("NameError"));
+}
+
+#[test]
 fn the_validation_points_of_a_new_problem_cannot_be_made_again() {
     let folder = tempfile::tempdir().unwrap();
     problems::skeleton("my-curve", folder.path()).unwrap();

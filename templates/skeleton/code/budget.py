@@ -29,17 +29,18 @@ def read_points(folder: Path) -> list[list[float]]:
 class Loss:
     """Mean squared error on the training points, counted and reported."""
 
-    def __init__(self, points: list[list[float]]) -> None:
+    def __init__(self, points: list[list[float]], evaluations: int = EVALUATIONS) -> None:
         self.points = points
+        self.evaluations = evaluations
         self.used = 0
         self.lowest = float("inf")
 
     def __call__(self, coefficients: list[float]) -> float:
-        if self.used >= EVALUATIONS:
-            raise RuntimeError(f"the budget of {EVALUATIONS} evaluations is used up")
+        if self.used >= self.evaluations:
+            raise RuntimeError(f"the budget of {self.evaluations} evaluations is used up")
         self.used += 1
         value = mean_squared_error(coefficients, self.points)
         self.lowest = min(self.lowest, value)
-        if self.used % (EVALUATIONS // REPORTS) == 0:
+        if self.used % max(1, self.evaluations // REPORTS) == 0:
             print("@metrics", json.dumps({"step": self.used, "train_loss": self.lowest}), flush=True)
         return value

@@ -14,8 +14,11 @@ def main() -> None:
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--evaluations", type=int, default=EVALUATIONS, help="fewer, to try a patch out")
     args = parser.parse_args()
-    found = solve.solve(Loss(read_points(args.data)), EVALUATIONS, random.Random(args.seed))
+    evaluations = min(args.evaluations, EVALUATIONS)
+    loss = Loss(read_points(args.data), evaluations)
+    found = solve.solve(loss, evaluations, random.Random(args.seed))
     (args.out / "answer.json").write_text(json.dumps([float(value) for value in found]))
 
 

@@ -6,7 +6,7 @@ use autores_domain::{CodePath, FaultClass, Problem, Stage};
 use globset::{GlobBuilder, GlobMatcher};
 use serde_saphyr::Spanned;
 
-use super::file::{LimitsFile, ProblemFile, ScaleFile, StageFile};
+use super::file::{LimitsFile, ProblemFile, ScaleFile, SmokeFile, StageFile};
 use super::words::Words;
 use crate::YamlError;
 use crate::nearest::hint;
@@ -30,6 +30,15 @@ pub(super) fn check(file: &str, problem: &ProblemFile) -> Result<(), YamlError> 
         check_command(file, "prepare", command, &["python", "scale", "data"])?;
     }
     check_stages(file, &problem.stages)?;
+    if let Some(smoke) = &problem.smoke {
+        check_smoke(file, smoke, problem)?;
+    }
+    if let Some(curve) = &problem.metric.curve
+        && curve.value.trim().is_empty()
+    {
+        let why = "curve is empty; expected a key of the metric lines, such as train_loss";
+        return Err(wrong(file, curve, why));
+    }
     for name in &problem.env {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if name.value.is_empty() || !name.value.chars().all(is_name) {
@@ -62,22 +71,7 @@ fn check_stages(file: &str, stages: &Spanned<Vec<StageFile>>) -> Result<(), Yaml
         for folder in &stage.reads {
             check_path(file, folder)?;
         }
-        match stage.on_failure.value {
-            FaultClass::Infra | FaultClass::Preempted | FaultClass::Patch => {
-                let class = stage.on_failure.value;
-                let why = format!(
-                    "on_failure {class} is not a stage's to say; expected build, crash, policy or diverged"
-                );
-                return Err(wrong(file, &stage.on_failure, why));
-            }
-            FaultClass::Build
-            | FaultClass::Crash
-            | FaultClass::Oom
-            | FaultClass::Timeout
-            | FaultClass::Diverged
-            | FaultClass::Stalled
-            | FaultClass::Policy => {}
-        }
+        check_class(file, &stage.on_failure)?;
     }
     for stage in before {
         if let Some(result) = &stage.result {
@@ -106,20 +100,69 @@ fn check_stages(file: &str, stages: &Spanned<Vec<StageFile>>) -> Result<(), Yaml
     Ok(())
 }
 
-fn check_scales(file: &str, problem: &ProblemFile) -> Result<(), YamlError> {
-    let scales = &problem.scales.value;
-    let default = &problem.default_scale;
-    if !scales.contains_key(&default.value) {
-        let known: Vec<&str> = scales.keys().map(String::as_str).collect();
-        let near = hint(&default.value, known.iter().copied());
-        let why = format!(
-            "default_scale {:?} is not among scales ({}){near}",
-            default.value,
-            known.join(", ")
-        );
-        return Err(wrong(file, default, why));
+fn check_class(file: &str, class: &Spanned<FaultClass>) -> Result<(), YamlError> {
+    match class.value {
+        FaultClass::Infra | FaultClass::Preempted | FaultClass::Patch | FaultClass::Duplicate => {
+            let why = format!(
+                "on_failure {} is not a stage's to say; expected build, crash, policy or diverged",
+                class.value
+            );
+            Err(wrong(file, class, why))
+        }
+        FaultClass::Build
+        | FaultClass::Crash
+        | FaultClass::Oom
+        | FaultClass::Timeout
+        | FaultClass::Diverged
+        | FaultClass::Stalled
+        | FaultClass::Policy => Ok(()),
     }
-    scales.iter().try_for_each(|(name, scale)| check_scale(file, name, scale))
+}
+
+fn check_smoke(file: &str, smoke: &SmokeFile, problem: &ProblemFile) -> Result<(), YamlError> {
+    check_command(file, "smoke", &smoke.command, &Stage::PLACEHOLDERS)?;
+    if let Some(scale) = &smoke.scale {
+        check_scale_name(file, "the smoke's scale", scale, problem)?;
+    }
+    let untrusted = problem.stages.value.iter().filter(|stage| !stage.trusted);
+    let seen: BTreeSet<&str> =
+        untrusted.flat_map(|stage| &stage.reads).map(|folder| folder.value.as_str()).collect();
+    for folder in &smoke.reads {
+        check_path(file, folder)?;
+        // The code of an idea runs here, so it could learn what it is going to be judged by.
+        if !seen.contains(folder.value.as_str()) {
+            let why = format!(
+                "smoke reads {:?}, which no untrusted stage reads; a smoke may see no more than they do",
+                folder.value
+            );
+            return Err(wrong(file, folder, why));
+        }
+    }
+    if smoke.wall_s.value == 0 {
+        return Err(wrong(file, &smoke.wall_s, "wall_s of smoke must be more than 0"));
+    }
+    check_class(file, &smoke.on_failure)
+}
+
+fn check_scales(file: &str, problem: &ProblemFile) -> Result<(), YamlError> {
+    check_scale_name(file, "default_scale", &problem.default_scale, problem)?;
+    problem.scales.value.iter().try_for_each(|(name, scale)| check_scale(file, name, scale))
+}
+
+fn check_scale_name(
+    file: &str,
+    what: &str,
+    name: &Spanned<String>,
+    problem: &ProblemFile,
+) -> Result<(), YamlError> {
+    let scales = &problem.scales.value;
+    if scales.contains_key(&name.value) {
+        return Ok(());
+    }
+    let known: Vec<&str> = scales.keys().map(String::as_str).collect();
+    let near = hint(&name.value, known.iter().copied());
+    let why = format!("{what} {:?} is not among scales ({}){near}", name.value, known.join(", "));
+    Err(wrong(file, name, why))
 }
 
 fn check_scale(file: &str, name: &str, scale: &ScaleFile) -> Result<(), YamlError> {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use autores_domain::{FaultClass, Limits, Metric, Network, Problem, RewardRule, Scale, Stage};
+use autores_domain::{
+    FaultClass, Limits, Metric, Network, Problem, RewardRule, Scale, Smoke, Stage,
+};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -20,6 +22,7 @@ pub(super) struct ProblemFile {
     pub(super) requirements: Option<Spanned<String>>,
     pub(super) prepare: Option<Spanned<Words>>,
     pub(super) stages: Spanned<Vec<StageFile>>,
+    pub(super) smoke: Option<SmokeFile>,
     pub(super) metric: MetricFile,
     pub(super) reward: RewardRule,
     #[serde(default)]
@@ -44,10 +47,23 @@ pub(super) struct StageFile {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct SmokeFile {
+    pub(super) command: Spanned<Words>,
+    pub(super) scale: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) reads: Vec<Spanned<String>>,
+    pub(super) wall_s: Spanned<u64>,
+    #[serde(default = "crash")]
+    pub(super) on_failure: Spanned<FaultClass>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct MetricFile {
     pub(super) name: Spanned<String>,
     #[serde(default)]
     pub(super) unit: String,
+    pub(super) curve: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,7 +151,8 @@ impl From<ProblemFile> for Problem {
             requirements: file.requirements.map(|path| path.value),
             prepare: file.prepare.map(|command| command.value.0),
             stages: file.stages.value.into_iter().map(Stage::from).collect(),
-            metric: Metric { name: file.metric.name.value, unit: file.metric.unit },
+            smoke: file.smoke.map(Smoke::from),
+            metric: file.metric.into(),
             reward: file.reward,
             env: values(file.env),
             scales: file.scales.value.into_iter().map(|(name, s)| (name, s.into())).collect(),
@@ -154,6 +171,24 @@ impl From<StageFile> for Stage {
             on_failure: file.on_failure.value,
             result: file.result.map(|path| path.value),
         }
+    }
+}
+
+impl From<SmokeFile> for Smoke {
+    fn from(file: SmokeFile) -> Self {
+        Self {
+            command: file.command.value.0,
+            scale: file.scale.map(|name| name.value),
+            reads: values(file.reads),
+            wall_s: file.wall_s.value,
+            on_failure: file.on_failure.value,
+        }
+    }
+}
+
+impl From<MetricFile> for Metric {
+    fn from(file: MetricFile) -> Self {
+        Self { name: file.name.value, unit: file.unit, curve: file.curve.map(|key| key.value) }
     }
 }
 

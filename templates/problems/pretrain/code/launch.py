@@ -76,12 +76,13 @@ def main() -> None:
 
     import train  # the branch's code, only once the process is set up
 
+    checkpoint = args.out / "checkpoint.pt"
     train.train(
         Job(
             scale=scale,
             seed=args.seed,
             data=args.data,
-            checkpoint=args.out / "checkpoint.pt",
+            checkpoint=checkpoint,
             device=device,
             rank=rank,
             world_size=world_size,
@@ -91,6 +92,8 @@ def main() -> None:
     )
     if world_size > 1:
         dist.destroy_process_group()
+    if rank == 0 and not checkpoint.is_file():
+        sys.exit(f"training ended without {checkpoint.name}")
 
 
 if __name__ == "__main__":

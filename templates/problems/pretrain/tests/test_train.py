@@ -106,6 +106,17 @@ def test_a_full_run_needs_the_scales_number_of_processes(run: Run, data: Path, t
     assert "runs on 1 processes, not 2" in done.stderr
 
 
+def test_training_that_leaves_no_checkpoint_has_failed(
+    run: Run, code: Path, data: Path, tmp_path: Path
+):
+    script = code / "train.py"
+    script.write_text(script.read_text().replace("torch.save({", "print({"))
+    arguments = ("--scale", "cpu", "--seed", 1, "--data", data / "train", "--out", tmp_path / "out")
+    done = run("launch.py", *arguments, "--max-steps", 1)
+    assert done.returncode != 0
+    assert "training ended without checkpoint.pt" in done.stderr
+
+
 def test_accumulated_parts_make_the_same_step(train_here: Callable[..., Any]):
     whole, _ = train_here(steps=2)
     parts, _ = train_here(steps=2, accumulate=2)
