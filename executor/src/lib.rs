@@ -7,6 +7,7 @@ mod crash;
 pub mod data;
 pub mod disk;
 pub mod environment;
+pub mod gate;
 pub mod gpu;
 pub mod guard;
 mod lease;

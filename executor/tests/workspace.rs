@@ -107,7 +107,7 @@ impl Fixture {
     }
 
     fn commit(&self, edits: Vec<Edit>) -> Result<Revision, autores_domain::Fault> {
-        block_on(self.workspace().commit(&idea(3), &Patch { edits }))
+        block_on(self.workspace().commit(&idea(3), None, &Patch { edits }))
     }
 
     fn fault(&self, edits: Vec<Edit>) -> (FaultClass, String) {
@@ -161,7 +161,90 @@ fn the_same_edits_give_the_same_commit() {
 }
 
 #[test]
-fn a_repair_moves_the_branch() {
+fn a_draft_is_the_commit_without_the_branch() {
+    let fixture = Fixture::new();
+    let patch = Patch { edits: vec![replace("train.py", "lr = 1", "lr = 2")] };
+    let draft = block_on(fixture.workspace().draft(&idea(3), None, &patch)).unwrap();
+    assert!(fixture.repository().find_reference("refs/heads/autores/brisk-otter/i3").is_err());
+    assert_eq!(fixture.commit(patch.edits).unwrap(), draft);
+}
+
+#[test]
+fn a_repair_changes_the_code_of_the_revision_before_and_follows_it() {
+    let fixture = Fixture::new();
+    let workspace = fixture.workspace();
+    let first = fixture
+        .commit(vec![
+            replace("train.py", "lr = 1", "lr = 2"),
+            write("modules/new.py", "width = 1\n"),
+        ])
+        .unwrap();
+    let code = block_on(workspace.code(&first)).unwrap();
+    assert_eq!(code[&path("train.py")], "lr = 2\nsteps = 2\n");
+    assert_eq!(code[&path("modules/new.py")], "width = 1\n");
+
+    let repair = Patch { edits: vec![replace("modules/new.py", "width = 1", "width = 8")] };
+    let second = block_on(workspace.commit(&idea(3), Some(&first), &repair)).unwrap();
+    assert_eq!(block_on(workspace.commit(&idea(3), Some(&first), &repair)), Ok(second.clone()));
+    assert_eq!(second.lines, (2, 1), "counted from the base");
+    let code = block_on(workspace.code(&second)).unwrap();
+    assert_eq!(code[&path("train.py")], "lr = 2\nsteps = 2\n");
+    assert_eq!(code[&path("modules/new.py")], "width = 8\n");
+    let repository = fixture.repository();
+    let branch = repository.find_reference("refs/heads/autores/brisk-otter/i3").unwrap();
+    let commit = branch.peel_to_commit().unwrap();
+    assert_eq!(commit.id().to_string(), second.commit);
+    assert_eq!(commit.parent_id(0).unwrap().to_string(), first.commit);
+}
+
+#[test]
+fn a_repair_that_takes_everything_back_is_refused() {
+    let fixture = Fixture::new();
+    let first = fixture.commit(vec![replace("train.py", "lr = 1", "lr = 2")]).unwrap();
+    let back = Patch { edits: vec![replace("train.py", "lr = 2", "lr = 1")] };
+    let fault = block_on(fixture.workspace().commit(&idea(3), Some(&first), &back)).unwrap_err();
+    assert_eq!(fault.class, FaultClass::Patch);
+    assert!(fault.reason.contains("take back all"), "{fault}");
+}
+
+#[test]
+fn a_repair_brings_no_frozen_change_in_from_its_parent() {
+    let fixture = Fixture::new();
+    let repository = fixture.repository();
+    let base = repository.revparse_single("refs/heads/main").unwrap().peel_to_commit().unwrap();
+    let mut update = git2::build::TreeUpdateBuilder::new();
+    let blob = repository.blob(b"loss = 0\n").unwrap();
+    update.upsert("code/evaluate.py", blob, FileMode::Blob);
+    let tree = update.create_updated(&repository, &base.tree().unwrap()).unwrap();
+    let tree = repository.find_tree(tree).unwrap();
+    let who = Signature::new("someone", "someone@example.org", &Time::new(0, 0)).unwrap();
+    let commit = repository.commit(None, &who, &who, "smuggled", &tree, &[&base]).unwrap();
+    let onto = Revision { commit: commit.to_string(), tree: tree.id().to_string(), lines: (1, 1) };
+    let patch = Patch { edits: vec![replace("train.py", "lr = 1", "lr = 2")] };
+    let fault = block_on(fixture.workspace().draft(&idea(3), Some(&onto), &patch)).unwrap_err();
+    assert_eq!(fault.class, FaultClass::Policy);
+    assert!(fault.reason.starts_with("evaluate.py matches no editable glob"), "{fault}");
+}
+
+#[test]
+fn a_revision_of_another_repository_is_not_here() {
+    let fixture = Fixture::new();
+    let onto = Revision { commit: "1".repeat(40), tree: "2".repeat(40), lines: (1, 0) };
+    let fault = block_on(fixture.workspace().code(&onto)).unwrap_err();
+    assert_eq!(fault.class, FaultClass::Infra);
+    assert!(fault.reason.starts_with("there is no commit 1111"), "{fault}");
+}
+
+#[test]
+fn a_file_that_comes_back_has_the_mode_that_it_had() {
+    let fixture = Fixture::new();
+    let first = fixture.commit(vec![delete("run.sh")]).unwrap();
+    let back = Patch { edits: vec![write("run.sh", "#!/bin/sh\nexit 0\n")] };
+    block_on(fixture.workspace().commit(&idea(3), Some(&first), &back)).unwrap();
+}
+
+#[test]
+fn another_patch_moves_the_branch() {
     let fixture = Fixture::new();
     fixture.commit(vec![replace("train.py", "lr = 1", "lr = 2")]).unwrap();
     let repaired = fixture.commit(vec![replace("train.py", "lr = 1", "lr = 3")]).unwrap();
@@ -239,6 +322,10 @@ fn edits_that_do_not_apply_say_why() {
     assert_eq!(
         fixture.fault(vec![replace("train.py", "nothing", "lr = 3")]),
         (FaultClass::Patch, "train.py has no text \"nothing\" to replace".into())
+    );
+    assert_eq!(
+        fixture.fault(vec![replace("train.py", "lr = 1\nmomentum = 1\n", "")]),
+        (FaultClass::Patch, "train.py has no text \"lr = 1\" to replace".into())
     );
 }
 

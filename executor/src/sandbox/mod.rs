@@ -68,6 +68,7 @@ pub struct Applied {
 pub fn enter(profile: &Profile) -> Result<Applied, SandboxError> {
     let mut missing = Vec::new();
     profile::set_limits(profile)?;
+    profile::stand_back(profile);
     profile::offer_to_the_memory_killer();
     let mut profile = profile.clone();
     if profile.network == Network::Loopback {

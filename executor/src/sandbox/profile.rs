@@ -44,6 +44,9 @@ pub struct Profile {
     pub cpu_s: u64,
     /// Whether the process dies with the thread that started it.
     pub dies_with_parent: bool,
+    /// How far the process stands back behind others, from 0 to 19.
+    #[serde(default)]
+    pub nice: i32,
 }
 
 pub(super) fn set_limits(profile: &Profile) -> Result<(), SandboxError> {
@@ -59,6 +62,16 @@ fn limit(what: &'static str, resource: Resource, most: rlim_t) -> Result<(), San
     let (_, hard) = getrlimit(resource).map_err(of)?;
     let most = most.min(hard);
     setrlimit(resource, most, most).map_err(of)
+}
+
+/// Lets others go first. Nothing depends on it, so a refusal is no failure.
+pub(super) fn stand_back(profile: &Profile) {
+    if profile.nice == 0 {
+        return;
+    }
+    let _ = rustix::process::setpriority_process(None, profile.nice);
+    // Where the kernel groups processes by session, their weight within the session does not count, but the session's.
+    let _ = fs::write("/proc/self/autogroup", profile.nice.to_string());
 }
 
 /// If the machine runs out of memory, the kernel should end an experiment and not the orchestrator.

@@ -23,6 +23,9 @@ const MEMORY_WORDS: [&str; 6] = [
     "DefaultCPUAllocator: can't allocate memory",
     "std::bad_alloc",
 ];
+/// What Python calls code that it could not read or import.
+const IMPORT_WORDS: [&str; 5] =
+    ["ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "TabError"];
 const DISK_WORDS: [&str; 2] = ["No space left on device", "ENOSPC"];
 const FILE_WORDS: [&str; 3] = ["File too large", "File size limit exceeded", "EFBIG"];
 
@@ -120,13 +123,18 @@ pub(super) fn fault(
         return new(FaultClass::Infra, because(Some(line)));
     }
     let detail = last.map(|line| line.strip_prefix(OWN_PREFIX).unwrap_or(line));
-    new(stage.on_failure, because(detail))
+    let is_import = last.is_some_and(|line| IMPORT_WORDS.contains(&python_error(line)));
+    let class = if is_import && !stage.trusted { FaultClass::Build } else { stage.on_failure };
+    new(class, because(detail))
 }
 
 fn python_memory_error(tail: &Tail) -> Option<&String> {
-    tail.lines.iter().rev().find(|line| {
-        line.split_once(':').map_or(line.as_str(), |(kind, _)| kind).ends_with("MemoryError")
-    })
+    tail.lines.iter().rev().find(|line| python_error(line).ends_with("MemoryError"))
+}
+
+/// The kind of error with which the last line of a traceback begins.
+fn python_error(line: &str) -> &str {
+    line.split_once(':').map_or(line, |(kind, _)| kind)
 }
 
 #[cfg(test)]
@@ -190,6 +198,17 @@ mod tests {
             0.1,
             (FaultClass::Crash, "stage train was ended by SIGSEGV"),
         );
+    }
+
+    #[test]
+    fn code_that_does_not_import_was_not_built() {
+        let line = "ModuleNotFoundError: No module named 'x'";
+        let reason = format!("stage train exited with status 1: {line}");
+        check(false, exited(1), &[line], 0.1, (FaultClass::Build, &reason));
+        check(true, exited(1), &[line], 0.1, (FaultClass::Crash, &reason));
+        let line = "ValueError: ImportError: no";
+        let reason = format!("stage train exited with status 1: {line}");
+        check(false, exited(1), &[line], 0.1, (FaultClass::Crash, &reason));
     }
 
     #[test]

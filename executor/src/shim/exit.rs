@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use autores_domain::{AttemptId, Fault, StageReport, Usage};
+use autores_domain::{Fault, StageReport, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::{AttemptFolder, sync_folder, temporary};
@@ -17,8 +17,9 @@ const RESERVE: usize = 64 << 10;
 /// The content of `exit.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exit {
-    /// Whose end it is.
-    pub attempt: AttemptId,
+    /// Whose end it is: an attempt's id, or what names the trial of a patch.
+    #[serde(alias = "attempt")]
+    pub name: String,
     /// What came of it.
     pub outcome: Outcome,
     /// What it cost.
@@ -31,7 +32,7 @@ pub struct Exit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The finite numbers of the result file, the metric among them.
+    /// The finite numbers of the result file, the metric among them; none where nothing was to be measured.
     Values(BTreeMap<String, f64>),
     /// Why there are none.
     Fault(Fault),

@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use autores_domain::{AttemptId, FaultClass, Limits};
+use autores_domain::{FaultClass, Limits};
 use serde::{Deserialize, Serialize};
 
-/// An attempt with all placeholders resolved.
+/// A task with all placeholders resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spec {
-    pub(crate) attempt: AttemptId,
-    /// Marks every process of the attempt; differs each time the folder is prepared.
+    /// Whose it is: an attempt's id, or what names the trial of a patch.
+    pub(crate) name: String,
+    /// Marks every process of the task; differs each time the folder is prepared.
     pub(crate) token: String,
     pub(crate) limits: Limits,
     pub(crate) gpus: Vec<u32>,
     /// Folder of the GPUs' locks, shared by all runs.
     pub(crate) leases: PathBuf,
-    /// Key of the metric in the result file.
-    pub(crate) metric: String,
+    /// Key of the metric in the result file, if the task measures.
+    pub(crate) metric: Option<String>,
     /// Arguments after the program's name with which this program is the shim.
     pub(crate) shim_arguments: Vec<String>,
     pub(crate) stages: Vec<StageSpec>,

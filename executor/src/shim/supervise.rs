@@ -1,5 +1,6 @@
 //! The life of an attempt, from the lock to the report.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use autores_domain::{AttemptId, Fault, FaultClass, StageReport, Usage};
+use autores_domain::{Fault, FaultClass, StageReport, Usage};
 use nix::fcntl::Flock;
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
@@ -95,7 +96,7 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
     let _lease = match held {
         Ok(lease) => lease,
         Err(fault) => {
-            let exit = ended_before_start(spec.attempt, fault);
+            let exit = ended_before_start(spec.name, fault);
             return exit::write(&folder.exit(), &exit).map_err(SuperviseError::Report);
         }
     };
@@ -124,9 +125,9 @@ pub(super) fn supervise(folder: AttemptFolder) -> Result<(), SuperviseError> {
     Ok(())
 }
 
-fn ended_before_start(attempt: AttemptId, fault: Fault) -> Exit {
+fn ended_before_start(name: String, fault: Fault) -> Exit {
     let outcome = Outcome::Fault(fault);
-    Exit { attempt, outcome, usage: Usage::default(), stages: Vec::new() }
+    Exit { name, outcome, usage: Usage::default(), stages: Vec::new() }
 }
 
 fn stages(run: &mut Run) -> Exit {
@@ -157,16 +158,17 @@ fn stages(run: &mut Run) -> Exit {
             outcome = Some(Outcome::Fault(fault));
             break;
         }
-        if spec.result.is_some() {
+        if let Some(metric) = run.spec.metric.as_ref().filter(|_| spec.result.is_some()) {
             let tail = || run.output.tail().lines;
-            outcome = Some(match result::read(spec, &run.spec.metric) {
+            outcome = Some(match result::read(spec, metric) {
                 Ok(values) => Outcome::Values(values),
                 Err(fault) => Outcome::Fault(fault.with_tail(tail())),
             });
         }
     }
-    let outcome = outcome.unwrap_or_else(|| {
-        Outcome::Fault(Fault::new(FaultClass::Crash, "no stage writes a result file"))
+    let outcome = outcome.unwrap_or_else(|| match run.spec.metric {
+        Some(_) => Outcome::Fault(Fault::new(FaultClass::Crash, "no stage writes a result file")),
+        None => Outcome::Values(BTreeMap::new()),
     });
     let usage = Usage {
         wall_s: run.meter.wall_s(),
@@ -177,7 +179,7 @@ fn stages(run: &mut Run) -> Exit {
             .filter_map(|s| s.usage.peak_gpu_memory_mb)
             .reduce(f64::max),
     };
-    Exit { attempt: run.spec.attempt.clone(), outcome, usage, stages }
+    Exit { name: run.spec.name.clone(), outcome, usage, stages }
 }
 
 fn lock(folder: &AttemptFolder) -> io::Result<Option<Flock<File>>> {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use autores_domain::{CodePath, Codebase, Fault, FaultClass, Idea, Patch, PatchError, Revision};
+use autores_domain::{
+    CodePath, Codebase, Edit, Fault, FaultClass, Idea, Patch, PatchError, Revision,
+};
 use git2::build::TreeUpdateBuilder;
 use git2::{Commit, FileMode, Oid, Repository, Signature, Time, Tree};
 
@@ -15,41 +17,61 @@ use crate::guard::{self, Checked, Rules};
 pub(super) const NAME: &str = "autores";
 pub(super) const EMAIL: &str = "autores@localhost";
 
-/// Commits the edits on the idea's branch.
-pub(super) fn commit(
+/// What the edits change: the commit that becomes the parent, and its text files.
+pub(super) struct Start<'a> {
+    pub(super) commit: &'a str,
+    pub(super) code: &'a Codebase,
+}
+
+/// Writes the commit that the edits make. No branch knows of it.
+pub(super) fn draft(
     source: &Source,
     rules: &Rules,
-    codebase: &Codebase,
+    start: &Start<'_>,
     idea: &Idea,
     patch: &Patch,
 ) -> Result<Revision, Fault> {
-    let changed = patch.apply(codebase).map_err(|error| conflict(&error, codebase))?;
+    let changed = patch.apply(start.code).map_err(|error| conflict(&error, start.code, patch))?;
     for path in changed.keys() {
         rules.check(path).map_err(|broken| policy(broken.to_string()))?;
     }
     let repository = tree::open(&source.repository).map_err(infra)?;
     let base = tree::commit(&repository, &source.base.commit).map_err(infra)?;
+    let base_folder = tree::below(&repository, &base, &source.prefix).map_err(infra)?;
     let root = base.tree().map_err(git)?;
-    let folder = tree::below(&repository, &base, &source.prefix).map_err(infra)?;
+    let parent = tree::commit(&repository, start.commit).map_err(infra)?;
+    let folder = tree::below(&repository, &parent, &source.prefix).map_err(infra)?;
     refuse_clashes(&folder, &changed)?;
 
-    let tree = build(&repository, &root, &folder, &source.prefix, &changed)?;
-    // What was asked for was checked above; what came out of it is checked here.
+    let from = parent.tree().map_err(git)?;
+    let tree = build(&repository, &from, &base_folder, &source.prefix, &changed)?;
+    if tree.id() == root.id() {
+        let reason = "the edits take back all that the idea changed, so the code is the base's";
+        return Err(Fault::new(FaultClass::Patch, reason));
+    }
+    // What was asked for was checked above; what came out of it is checked here, and against the base,
+    // since a parent may be any commit.
     guard::verify(&repository, &root, &tree, &source.prefix, rules).map_err(checked)?;
 
     crash_point!("workspace.before_commit");
-    let commit = write(&repository, &base, &tree, idea)?;
-    crash_point!("workspace.before_ref");
-    let branch = format!("refs/heads/{}", idea.id.branch());
-    repository.reference(&branch, commit.id(), true, "autores: revision").map_err(git)?;
-    crash_point!("workspace.after_ref");
-
+    let commit = write(&repository, &parent, &tree, idea)?;
     let code = tree::below(&repository, &commit, &source.prefix).map_err(infra)?;
     Ok(Revision {
         commit: commit.id().to_string(),
         tree: code.id().to_string(),
         lines: diff::lines(&repository, &root, &tree).map_err(git)?,
     })
+}
+
+/// Moves the idea's branch to a commit.
+pub(super) fn move_branch(source: &Source, idea: &Idea, revision: &Revision) -> Result<(), Fault> {
+    let repository = tree::open(&source.repository).map_err(infra)?;
+    let commit = tree::commit(&repository, &revision.commit).map_err(infra)?;
+    crash_point!("workspace.before_ref");
+    let branch = format!("refs/heads/{}", idea.id.branch());
+    repository.reference(&branch, commit.id(), true, "autores: revision").map_err(git)?;
+    crash_point!("workspace.after_ref");
+    Ok(())
 }
 
 /// A tree entry is either a file or a folder; an edit cannot make it both.
@@ -81,8 +103,8 @@ fn refuse_clashes(
 
 fn build<'r>(
     repository: &'r Repository,
-    root: &Tree<'r>,
-    folder: &Tree<'r>,
+    from: &Tree<'r>,
+    base: &Tree<'r>,
     prefix: &str,
     changed: &BTreeMap<CodePath, Option<String>>,
 ) -> Result<Tree<'r>, Fault> {
@@ -92,19 +114,19 @@ fn build<'r>(
         match text {
             Some(text) => {
                 let blob = repository.blob(text.as_bytes()).map_err(git)?;
-                update.upsert(full, blob, mode(folder, path));
+                update.upsert(full, blob, mode(base, path));
             }
             None => {
                 update.remove(full);
             }
         }
     }
-    update.create_updated(repository, root).and_then(|id| repository.find_tree(id)).map_err(git)
+    update.create_updated(repository, from).and_then(|id| repository.find_tree(id)).map_err(git)
 }
 
-/// A changed file keeps its mode.
-fn mode(folder: &Tree<'_>, path: &CodePath) -> FileMode {
-    let executable = folder
+/// A changed file keeps its mode, also one that comes back after it was removed.
+fn mode(base: &Tree<'_>, path: &CodePath) -> FileMode {
+    let executable = base
         .get_path(Path::new(path.as_str()))
         .is_ok_and(|entry| entry.filemode_raw() == i32::from(FileMode::BlobExecutable));
     if executable { FileMode::BlobExecutable } else { FileMode::Blob }
@@ -112,15 +134,15 @@ fn mode(folder: &Tree<'_>, path: &CodePath) -> FileMode {
 
 fn write<'r>(
     repository: &'r Repository,
-    base: &Commit<'r>,
+    parent: &Commit<'r>,
     tree: &Tree<'r>,
     idea: &Idea,
 ) -> Result<Commit<'r>, Fault> {
-    // The base commit's time: with the time of now, the same edits would give another commit.
-    let time = Time::new(base.time().seconds(), 0);
+    // The parent's time: with the time of now, the same edits would give another commit.
+    let time = Time::new(parent.time().seconds(), 0);
     let who = Signature::new(NAME, EMAIL, &time).map_err(git)?;
     repository
-        .commit(None, &who, &who, &message(idea), tree, &[base])
+        .commit(None, &who, &who, &message(idea), tree, &[parent])
         .and_then(|id: Oid| repository.find_commit(id))
         .map_err(git)
 }
@@ -159,9 +181,15 @@ fn plain(text: &str) -> String {
 }
 
 /// The reason of a patch that does not apply. A text that the base has, but the edits before removed, is a conflict.
-fn conflict(error: &PatchError, codebase: &Codebase) -> Fault {
-    let in_base = |path: &CodePath, find: &str| {
-        !find.is_empty() && codebase.get(path).is_some_and(|text| text.contains(find))
+fn conflict(error: &PatchError, codebase: &Codebase, patch: &Patch) -> Fault {
+    // The error names the first line only.
+    let in_base = |path: &CodePath, first: &str| {
+        patch.edits.iter().any(|edit| match edit {
+            Edit::Replace { path: at, find, .. } if at == path && find.contains(first) => {
+                !find.is_empty() && codebase.get(at).is_some_and(|text| text.contains(find))
+            }
+            Edit::Replace { .. } | Edit::Write { .. } | Edit::Delete { .. } => false,
+        })
     };
     let reason = match error {
         PatchError::NotFound { path, find } if in_base(path, find) => {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use autores_domain::{Codebase, Fault, FaultClass, Idea, Patch, Revision, Workspace};
 
-use super::{WorkspaceError, commit, tree};
+use super::commit::{self, Start};
+use super::{WorkspaceError, tree};
 use crate::guard::{self, Rules};
 
 /// Where the code of a problem is, and the commit that ideas start from.
@@ -39,7 +40,7 @@ impl GitWorkspace {
     /// # Errors
     /// If the commit or its folder is not there, or holds symbolic links or submodules.
     pub fn open(source: Source, rules: Rules) -> Result<Self, WorkspaceError> {
-        let codebase = read(&source)?;
+        let codebase = read(&source, &source.base.commit)?;
         Ok(Self { inner: Arc::new(Inner { source, rules, codebase }) })
     }
 
@@ -49,9 +50,33 @@ impl GitWorkspace {
     }
 }
 
-fn read(source: &Source) -> Result<Codebase, WorkspaceError> {
+impl Inner {
+    fn draft(
+        &self,
+        idea: &Idea,
+        onto: Option<&Revision>,
+        patch: &Patch,
+    ) -> Result<Revision, Fault> {
+        let read_code;
+        let start = match onto {
+            Some(revision) => {
+                read_code = self.code(revision)?;
+                Start { commit: &revision.commit, code: &read_code }
+            }
+            None => Start { commit: &self.source.base.commit, code: &self.codebase },
+        };
+        commit::draft(&self.source, &self.rules, &start, idea, patch)
+    }
+
+    fn code(&self, revision: &Revision) -> Result<Codebase, Fault> {
+        read(&self.source, &revision.commit)
+            .map_err(|error| Fault::new(FaultClass::Infra, error.to_string()))
+    }
+}
+
+fn read(source: &Source, commit: &str) -> Result<Codebase, WorkspaceError> {
     let repository = tree::open(&source.repository)?;
-    let commit = tree::commit(&repository, &source.base.commit)?;
+    let commit = tree::commit(&repository, commit)?;
     let folder = tree::below(&repository, &commit, &source.prefix)?;
     let mut codebase = Codebase::new();
     for file in tree::files(&folder)? {
@@ -69,12 +94,44 @@ impl Workspace for GitWorkspace {
         &self.inner.codebase
     }
 
-    async fn commit(&self, idea: &Idea, patch: &Patch) -> Result<Revision, Fault> {
-        let (inner, idea, patch) = (Arc::clone(&self.inner), idea.clone(), patch.clone());
-        let work =
-            move || commit::commit(&inner.source, &inner.rules, &inner.codebase, &idea, &patch);
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-            Err(Fault::new(FaultClass::Infra, format!("cannot commit the idea: {error}")))
-        })
+    async fn code(&self, revision: &Revision) -> Result<Codebase, Fault> {
+        let (inner, revision) = (Arc::clone(&self.inner), revision.clone());
+        blocking("read the code", move || inner.code(&revision)).await
     }
+
+    async fn draft(
+        &self,
+        idea: &Idea,
+        onto: Option<&Revision>,
+        patch: &Patch,
+    ) -> Result<Revision, Fault> {
+        let (inner, onto) = (Arc::clone(&self.inner), onto.cloned());
+        let (idea, patch) = (idea.clone(), patch.clone());
+        blocking("write the commit", move || inner.draft(&idea, onto.as_ref(), &patch)).await
+    }
+
+    async fn commit(
+        &self,
+        idea: &Idea,
+        onto: Option<&Revision>,
+        patch: &Patch,
+    ) -> Result<Revision, Fault> {
+        let (inner, onto) = (Arc::clone(&self.inner), onto.cloned());
+        let (idea, patch) = (idea.clone(), patch.clone());
+        let work = move || {
+            let revision = inner.draft(&idea, onto.as_ref(), &patch)?;
+            commit::move_branch(&inner.source, &idea, &revision)?;
+            Ok(revision)
+        };
+        blocking("commit the idea", work).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(Fault::new(FaultClass::Infra, format!("cannot {what}: {error}")))
+    })
 }

@@ -7,6 +7,7 @@ mod command;
 mod prepare;
 mod specify;
 mod start;
+mod task;
 mod watch;
 
 use std::ffi::OsString;
@@ -24,6 +25,10 @@ use nix::unistd::Pid;
 use crate::attempt::AttemptFolder;
 use crate::crash::crash_point;
 use crate::processes;
+
+pub(crate) use prepare::remove_folder;
+pub(crate) use task::Task;
+pub(crate) use watch::watch;
 
 /// What the local backend has to know. All paths are absolute.
 #[derive(Debug, Clone)]
@@ -74,24 +79,8 @@ impl Backend for LocalBackend {
     }
 
     async fn ensure(&self, job: &Job) -> Result<(), BackendError> {
-        let (setup, folder, job) =
-            (Arc::clone(&self.setup), self.folder(&job.attempt), job.clone());
-        let prepared = tokio::task::spawn_blocking({
-            let folder = folder.clone();
-            move || prepare::prepare(&setup, &folder, &job)
-        });
-        match prepared
-            .await
-            .map_err(|error| unavailable(format!("preparing failed: {error}")))??
-        {
-            prepare::Prepared::Started => Ok(()),
-            prepare::Prepared::Ready => {
-                crash_point!("backend.before_spawn");
-                start::start(&self.setup.shim, &folder).await?;
-                crash_point!("backend.after_ready");
-                Ok(())
-            }
-        }
+        let task = Task::of(job, &self.setup.problem);
+        ensure(&self.setup, &self.folder(&job.attempt), task).await
     }
 
     async fn watch(&self, attempt: &AttemptId) -> Result<Ended, ReportError> {
@@ -120,8 +109,29 @@ impl Backend for LocalBackend {
     }
 }
 
-/// Ends an attempt with grace; harmless if it has ended.
-fn ask_to_end(folder: &AttemptFolder) {
+/// Makes sure that the task was started exactly once in this folder.
+pub(crate) async fn ensure(
+    setup: &Arc<LocalSetup>,
+    folder: &AttemptFolder,
+    task: Task,
+) -> Result<(), BackendError> {
+    let prepared = tokio::task::spawn_blocking({
+        let (setup, folder) = (Arc::clone(setup), folder.clone());
+        move || prepare::prepare(&setup, &folder, &task)
+    });
+    match prepared.await.map_err(|error| unavailable(format!("preparing failed: {error}")))?? {
+        prepare::Prepared::Started => Ok(()),
+        prepare::Prepared::Ready => {
+            crash_point!("backend.before_spawn");
+            start::start(&setup.shim, folder).await?;
+            crash_point!("backend.after_ready");
+            Ok(())
+        }
+    }
+}
+
+/// Ends a task with grace; harmless if it has ended.
+pub(crate) fn ask_to_end(folder: &AttemptFolder) {
     if let Some(supervisor) = folder.supervisor().filter(processes::is_alive) {
         let _ = kill(Pid::from_raw(supervisor.pid), Signal::SIGTERM);
     }

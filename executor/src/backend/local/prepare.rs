@@ -1,14 +1,14 @@
-//! Makes the folder of an attempt ready for its supervisor, once.
+//! Makes the folder of a task ready for its supervisor, once.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-use autores_domain::{BackendError, Fault, FaultClass, Job};
+use autores_domain::{BackendError, Fault, FaultClass};
 
 use super::specify::{self, specify};
-use super::{LocalSetup, rejected, unavailable};
+use super::{LocalSetup, Task, rejected, unavailable};
 use crate::attempt::{AttemptFolder, write_whole};
 use crate::crash::crash_point;
 use crate::workspace::{self, WorkspaceError};
@@ -16,24 +16,24 @@ use crate::workspace::{self, WorkspaceError};
 /// What was found or made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Prepared {
-    /// The attempt was started before.
+    /// The task was started before.
     Started,
     /// The supervisor can be started.
     Ready,
 }
 
-/// Prepares the folder unless the attempt was started. What is half made is made again.
+/// Prepares the folder unless the task was started. What is half made is made again.
 pub(super) fn prepare(
     setup: &LocalSetup,
     folder: &AttemptFolder,
-    job: &Job,
+    task: &Task,
 ) -> Result<Prepared, BackendError> {
-    let attempt = &job.attempt;
+    let name = &task.name;
     let disk = |error: io::Error| {
-        unavailable(format!("cannot prepare {} for {attempt}: {error}", folder.path().display()))
+        unavailable(format!("cannot prepare {} for {name}: {error}", folder.path().display()))
     };
-    let token = specify::new_token(job).map_err(disk)?;
-    let specified = specify(setup, folder, job, token).map_err(rejected)?;
+    let token = specify::new_token(task).map_err(disk)?;
+    let specified = specify(setup, folder, task, token).map_err(rejected)?;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.path()).map_err(disk)?;
     // While this is held, no supervisor of an earlier try can start.
     let Some(_lock) = folder.try_lock().map_err(disk)? else { return Ok(Prepared::Started) };
@@ -42,8 +42,8 @@ pub(super) fn prepare(
     }
     clear(folder).map_err(disk)?;
     crash_point!("backend.before_checkout");
-    workspace::export(&setup.repository, &setup.prefix, &job.commit, &folder.code())
-        .map_err(|error| checkout_failed(&error, job))?;
+    workspace::export(&setup.repository, &setup.prefix, &task.commit, &folder.code())
+        .map_err(|error| checkout_failed(&error, task))?;
     crash_point!("backend.after_checkout");
     for out in [folder.work(), folder.trusted()] {
         fs::create_dir_all(specify::home(&out)).map_err(disk)?;
@@ -61,8 +61,8 @@ pub(super) fn prepare(
     Ok(Prepared::Ready)
 }
 
-fn checkout_failed(error: &WorkspaceError, job: &Job) -> BackendError {
-    let reason = format!("cannot check out {} for {}: {error}", job.commit, job.attempt);
+fn checkout_failed(error: &WorkspaceError, task: &Task) -> BackendError {
+    let reason = format!("cannot check out {} for {}: {error}", task.commit, task.name);
     let is_lasting = match error {
         WorkspaceError::NotUnderGit { .. }
         | WorkspaceError::NoCommit { .. }
@@ -99,7 +99,7 @@ fn clear(folder: &AttemptFolder) -> io::Result<()> {
 }
 
 /// Removes a folder even if something in it was made read-only.
-fn remove_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
     if fs::remove_dir_all(path).is_ok() {
         return Ok(());
     }

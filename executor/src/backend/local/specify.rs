@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use autores_domain::{Job, Network, Scale, Stage};
+use autores_domain::{Network, Scale, Stage};
 
-use super::{LocalSetup, command};
+use super::{LocalSetup, Task, command};
 use crate::attempt::{AttemptFolder, TOKEN_VARIABLE};
 use crate::sandbox::{Profile, system};
 use crate::shim::{Spec, StageSpec, UNTRUSTED_VARIABLE};
@@ -16,29 +16,29 @@ use crate::shim::{Spec, StageSpec, UNTRUSTED_VARIABLE};
 const CPU_MARGIN_S: u64 = 60;
 const SYSTEM_PATH: &str = "/usr/bin:/bin";
 
-/// A job, and the files that belong to its specification.
+/// A task, and the files that belong to its specification.
 #[derive(Debug)]
 pub(super) struct Specified {
     pub(super) spec: Spec,
     pub(super) profiles: Vec<(PathBuf, Profile)>,
 }
 
-/// Resolves all of a job. The error says what of the problem is wrong.
+/// Resolves all of a task. The error says what of the problem is wrong.
 pub(super) fn specify(
     setup: &LocalSetup,
     folder: &AttemptFolder,
-    job: &Job,
+    task: &Task,
     token: String,
 ) -> Result<Specified, String> {
     let problem = &setup.problem;
     let scale = problem
         .scales
-        .get(&job.scale)
-        .ok_or_else(|| format!("problem {} has no scale {:?}", problem.name, job.scale))?;
+        .get(&task.scale)
+        .ok_or_else(|| format!("problem {} has no scale {:?}", problem.name, task.scale))?;
     let mut profiles = Vec::new();
     let mut stages = Vec::new();
-    for (index, stage) in problem.stages.iter().enumerate() {
-        let place = Place { setup, folder, job, scale, stage, index };
+    for (index, stage) in task.stages.iter().enumerate() {
+        let place = Place { setup, folder, task, scale, stage, index };
         let words = command::resolve(&stage.command, &scale.launcher, &place.values()?)
             .map_err(|problem| format!("stage {} {problem}", stage.name))?;
         stages.push(StageSpec {
@@ -58,34 +58,34 @@ pub(super) fn specify(
     }
     let arguments = setup.shim.iter().skip(1);
     let spec = Spec {
-        attempt: job.attempt.clone(),
+        name: task.name.clone(),
         token,
-        limits: job.limits.clone(),
-        gpus: job.slot.gpus.clone(),
+        limits: task.limits.clone(),
+        gpus: task.gpus.clone(),
         leases: setup.runs.with_file_name("gpus"),
-        metric: problem.metric.name.clone(),
+        metric: task.metric.clone(),
         shim_arguments: arguments.map(|word| text(word.as_ref())).collect::<Result<_, _>>()?,
         stages,
     };
     Ok(Specified { spec, profiles })
 }
 
-/// A mark that no other attempt has.
+/// A mark that no other task has.
 ///
 /// # Errors
 /// If the machine gives no random bytes.
-pub(super) fn new_token(job: &Job) -> io::Result<String> {
+pub(super) fn new_token(task: &Task) -> io::Result<String> {
     let mut bytes = [0u8; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     let random: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{}#{random}", job.attempt))
+    Ok(format!("{}#{random}", task.name))
 }
 
-/// One stage of one job.
+/// One stage of one task.
 struct Place<'a> {
     setup: &'a LocalSetup,
     folder: &'a AttemptFolder,
-    job: &'a Job,
+    task: &'a Task,
     scale: &'a Scale,
     stage: &'a Stage,
     index: usize,
@@ -107,8 +107,8 @@ impl Place<'_> {
     fn values(&self) -> Result<BTreeMap<&'static str, String>, String> {
         Ok(BTreeMap::from([
             ("python", text(&self.setup.python)?),
-            ("scale", self.job.scale.clone()),
-            ("seed", self.job.seed.to_string()),
+            ("scale", self.task.scale.clone()),
+            ("seed", self.task.seed.to_string()),
             ("data", text(&self.setup.data)?),
             ("work", text(&self.folder.work())?),
             ("out", text(&self.out())?),
@@ -126,7 +126,7 @@ impl Place<'_> {
         let out = self.out();
         let tools = text(self.setup.python.parent().unwrap_or(Path::new("/usr/bin")))?;
         let threads = self.scale.threads.to_string();
-        let gpus: Vec<String> = self.job.slot.gpus.iter().map(u32::to_string).collect();
+        let gpus: Vec<String> = self.task.gpus.iter().map(u32::to_string).collect();
         let fixed = [
             ("PATH", format!("{tools}:{SYSTEM_PATH}")),
             ("HOME", text(&home(&out))?),
@@ -166,7 +166,7 @@ impl Place<'_> {
 
     /// The data that the idea's code may read in any stage.
     fn untrusted_data(&self) -> impl Iterator<Item = PathBuf> {
-        let untrusted = self.setup.problem.stages.iter().filter(|stage| !stage.trusted);
+        let untrusted = self.task.stages.iter().filter(|stage| !stage.trusted);
         untrusted.flat_map(|stage| self.data(&stage.reads))
     }
 
@@ -210,20 +210,21 @@ impl Place<'_> {
         if !hidden.is_empty() {
             hidden.extend(system::foreign_pythons(&setup.environment));
         }
-        let limits = &self.job.limits;
+        let limits = &self.task.limits;
         Profile {
             reads,
             hidden,
             writes: Vec::new(),
-            devices: system::devices(!self.job.slot.gpus.is_empty()),
+            devices: system::devices(!self.task.gpus.is_empty()),
             // The driver of a GPU may need them; a trusted stage is trusted with them.
-            memory_files: !self.job.slot.gpus.is_empty(),
+            memory_files: !self.task.gpus.is_empty(),
             network: Network::None,
             folder: self.folder.code(),
             scratch: None,
             file_mb: limits.file_mb,
             cpu_s: limits.cpu_s.saturating_add(limits.grace_s).saturating_add(CPU_MARGIN_S),
             dies_with_parent: false,
+            nice: self.task.nice,
         }
     }
 }

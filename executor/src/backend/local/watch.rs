@@ -1,4 +1,4 @@
-//! Waits for the end of an attempt without polling: the supervisor's lock is free once it is gone.
+//! Waits for the end of a task without polling: the supervisor's lock is free once it is gone.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,7 +13,8 @@ use crate::attempt::AttemptFolder;
 use crate::processes;
 use crate::shim::{Exit, Outcome};
 
-pub(super) async fn watch(folder: AttemptFolder) -> Result<Ended, ReportError> {
+/// How the task in the folder ended, once it has.
+pub(crate) async fn watch(folder: AttemptFolder) -> Result<Ended, ReportError> {
     let (sender, receiver) = oneshot::channel();
     // Not a task of the runtime, which would not end before the experiment does.
     let waiting = std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
