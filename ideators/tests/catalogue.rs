@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use autores_domain::{
-    Brief, CodePath, Codebase, Fault, FaultClass, Idea, Ideator, Implementer, Member, Operator,
-    Outcome, Population, Proposal, TechniqueUse,
+    Brief, Broken, CodePath, Codebase, Evidence, Fault, FaultClass, Idea, Ideator, Implementer,
+    Member, Operator, Outcome, Population, Proposal, Refusal, Revision, Task, TechniqueUse,
 };
 use autores_ideators::ideator::CatalogueIdeator;
 use autores_ideators::implementer::CatalogueImplementer;
@@ -50,7 +50,7 @@ fn idea(number: u32, techniques: Vec<TechniqueUse>) -> Idea {
 }
 
 fn member(number: u32, techniques: Vec<TechniqueUse>, outcome: Outcome) -> Member {
-    Member { idea: idea(number, techniques), outcome }
+    Member { idea: idea(number, techniques), outcome, revision: None, evidence: None }
 }
 
 fn brief(operator: Operator, parents: &[u32], seed: u64) -> Brief {
@@ -60,7 +60,26 @@ fn brief(operator: Operator, parents: &[u32], seed: u64) -> Brief {
 
 fn propose(population: &Population, brief: &Brief) -> Result<Vec<Proposal>, String> {
     let ideator = CatalogueIdeator::new(catalogue());
-    ready(ideator.propose(brief, population))
+    ready(ideator.propose(1, brief, population)).result.map_err(failed)
+}
+
+/// The catalogue asks nobody, so nothing else can be in its way.
+fn failed<E>(refusal: Refusal<E>) -> E {
+    match refusal {
+        Refusal::Failed(error) => error,
+        Refusal::Budget(reason) | Refusal::Unavailable { reason, .. } => panic!("{reason}"),
+    }
+}
+
+fn task(techniques: Vec<TechniqueUse>, code: &Codebase) -> Task {
+    Task {
+        idea: idea(1, techniques),
+        code: code.clone(),
+        parents: vec![],
+        earlier: vec![],
+        lessons: vec![],
+        broken: None,
+    }
 }
 
 /// The catalogue never waits, so a runtime would be for nothing.
@@ -75,7 +94,9 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 
 fn implement(techniques: Vec<TechniqueUse>) -> Result<String, Fault> {
     let implementer = CatalogueImplementer::new(catalogue());
-    let patch = ready(implementer.implement(&idea(1, techniques), &code()))?;
+    let answered = ready(implementer.implement(&task(techniques, &code())));
+    assert_eq!(answered.calls, []);
+    let patch = answered.result.map_err(failed)?;
     let changed = patch.apply(&code()).unwrap();
     Ok(changed.values().next().cloned().flatten().unwrap())
 }
@@ -100,6 +121,20 @@ fn an_unknown_technique_or_value_is_named() {
     assert!(fault.reason.contains("magic"), "{}", fault.reason);
     let fault = implement(vec![used("faster", "9")]).unwrap_err();
     assert!(fault.reason.contains("faster") && fault.reason.contains('9'), "{}", fault.reason);
+}
+
+#[test]
+fn what_failed_when_it_ran_is_not_offered_again() {
+    let broken = Broken {
+        repairs: 0,
+        revision: Revision { commit: "c".into(), tree: "t".into(), lines: (1, 1) },
+        fault: Fault::new(FaultClass::Oom, "too much memory"),
+        evidence: Evidence { metric: None, usage: None, curve: vec![] },
+    };
+    let task = Task { broken: Some(broken), ..task(vec![used("faster", "2")], &code()) };
+    let answered = ready(CatalogueImplementer::new(catalogue()).implement(&task));
+    let fault = answered.result.map_err(failed).unwrap_err();
+    assert!(fault.reason.contains("oom") && fault.reason.contains("no other"), "{}", fault.reason);
 }
 
 #[test]
@@ -130,6 +165,7 @@ fn a_known_conflict_is_not_tried_again() {
             member(2, vec![used("slower", "2")], measured(0.6)),
             member(3, vec![used("faster", "2"), used("slower", "2")], conflict),
         ],
+        ..Population::default()
     };
     for seed in 0..200 {
         for proposal in propose(&population, &brief(Operator::Exploit, &[1, 2], seed)).unwrap() {
@@ -153,7 +189,7 @@ fn when_everything_was_tried_that_is_said() {
     }
     let members =
         sets.into_iter().zip(1..).map(|(set, n)| member(n, set, Outcome::Pending)).collect();
-    let population = Population { baseline: vec![], reference: None, members };
+    let population = Population { members, ..Population::default() };
     let reason = propose(&population, &brief(Operator::Fresh, &[], 1)).unwrap_err();
     assert!(reason.contains("3 techniques"), "{reason}");
 }
@@ -175,9 +211,8 @@ fn every_technique_of_the_built_in_problems_applies_with_every_value() {
             for knobs in settings {
                 let knobs = knobs.into_iter().collect();
                 let used = TechniqueUse { technique: technique.name.clone(), knobs };
-                let idea = idea(1, vec![used.clone()]);
-                let patched = ready(implementer.implement(&idea, codebase));
-                match patched {
+                let task = task(vec![used.clone()], codebase);
+                match ready(implementer.implement(&task)).result.map_err(failed) {
                     Ok(_) => {}
                     // A value that the base code has already.
                     Err(fault) if fault.reason.contains("change nothing") => {}
@@ -205,7 +240,9 @@ proptest! {
         let operator = [Operator::Fresh, Operator::Explore, Operator::Exploit][operator as usize];
         prop_assume!(operator != Operator::Exploit || !members.is_empty());
         let parents = if operator == Operator::Exploit { vec![1] } else { vec![] };
-        let population = Population { baseline: vec![0.5, 0.51], reference: Some(0.5), members };
+        let population = Population {
+            baseline: vec![0.5, 0.51], reference: Some(0.5), members, ..Population::default()
+        };
         let brief = brief(operator, &parents, seed);
         let proposals = propose(&population, &brief);
         prop_assert_eq!(&proposals, &propose(&population, &brief));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use autores_domain::{Brief, Ideator, Operator, Population, Proposal};
+use autores_domain::{Answered, Brief, Ideator, Operator, Population, Proposal, Refusal};
 use autores_templates::catalogue::{Catalogue, Technique};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -58,17 +58,8 @@ fn label(name: &str, knobs: &BTreeMap<String, String>) -> String {
     if knobs.is_empty() { name.to_owned() } else { format!("{name}({})", knobs.join(", ")) }
 }
 
-#[async_trait]
-impl Ideator for CatalogueIdeator {
-    fn at_once(&self) -> usize {
-        1
-    }
-
-    async fn propose(
-        &self,
-        brief: &Brief,
-        population: &Population,
-    ) -> Result<Vec<Proposal>, String> {
+impl CatalogueIdeator {
+    fn bred(&self, brief: &Brief, population: &Population) -> Result<Vec<Proposal>, String> {
         let mut rng = ChaCha8Rng::seed_from_u64(brief.seed);
         let mut known = Known::of(population);
         let parents = breed::members(population, &brief.parents);
@@ -89,5 +80,21 @@ impl Ideator for CatalogueIdeator {
             ));
         }
         Ok(proposals)
+    }
+}
+
+#[async_trait]
+impl Ideator for CatalogueIdeator {
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    async fn propose(
+        &self,
+        _number: u32,
+        brief: &Brief,
+        population: &Population,
+    ) -> Answered<Result<Vec<Proposal>, Refusal<String>>> {
+        Answered::free(self.bred(brief, population).map_err(Refusal::Failed))
     }
 }

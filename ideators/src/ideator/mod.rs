@@ -2,5 +2,7 @@
 
 mod breed;
 mod catalogue;
+mod llm;
 
 pub use catalogue::CatalogueIdeator;
+pub use llm::LlmIdeator;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use autores_domain::{Codebase, Fault, FaultClass, Idea, Implementer, Patch, PatchError};
+use autores_domain::{
+    Answered, Codebase, Fault, FaultClass, Idea, Implementer, Patch, PatchError, Refusal, Task,
+};
 use autores_templates::catalogue::Catalogue;
 
 /// Implements ideas that consist of the catalogue's techniques.
@@ -56,7 +58,17 @@ impl CatalogueImplementer {
 
 #[async_trait]
 impl Implementer for CatalogueImplementer {
-    async fn implement(&self, idea: &Idea, codebase: &Codebase) -> Result<Patch, Fault> {
-        self.patch(idea, codebase)
+    async fn implement(&self, task: &Task) -> Answered<Result<Patch, Refusal<Fault>>> {
+        let patch = match &task.broken {
+            None => self.patch(&task.idea, &task.code),
+            Some(broken) => Err(Fault::new(
+                FaultClass::Patch,
+                format!(
+                    "the catalogue's code of {} ended with {}, and it has no other",
+                    task.idea.id, broken.fault.class
+                ),
+            )),
+        };
+        Answered::free(patch.map_err(Refusal::Failed))
     }
 }

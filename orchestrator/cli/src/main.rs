@@ -3,8 +3,10 @@
 mod arguments;
 mod command;
 mod exit;
+mod forecast;
 mod home;
 mod interrupt;
+mod models;
 mod out;
 mod progress;
 mod report;
@@ -64,7 +66,10 @@ async fn dispatch(arguments: Arguments) -> Outcome {
         Command::Diff(options) => command::diff::run(&home, options).await,
         Command::Logs(options) => command::logs::run(&home, options).await,
         Command::Checkout(options) => command::checkout::run(&home, options).await,
+        Command::Lessons(options) => command::lessons::run(&home, options).await,
+        Command::Transcripts(options) => command::transcripts::run(&home, options).await,
         Command::Doctor(options) => command::doctor::run(&home, options).await,
         Command::Problem(action) => command::problem::run(&home, action).await,
+        Command::Patch(action) => command::patch::run(&action),
     }
 }

@@ -119,7 +119,12 @@ fn status(run: &Run) -> String {
     });
     let baseline =
         baseline_metric(run).map_or(String::new(), |metric| format!(" (baseline {metric:.4})"));
-    format!("{running} running{best}{baseline}")
+    let spent = run.spent();
+    let paid = match spent.calls {
+        0 => String::new(),
+        _ => format!(", ${:.2}", spent.usd),
+    };
+    format!("{running} running{best}{baseline}{paid}")
 }
 
 fn best(run: &Run) -> Option<(IdeaId, f64)> {
@@ -150,11 +155,36 @@ fn line(event: &Event, run: &Run) -> Option<String> {
         Event::AttemptLost { attempt, fault } => {
             Some(format!("{} is queued again: {fault}", label(&attempt.experiment, run)))
         }
-        Event::IdeaRejected { idea, fault } => {
+        Event::IdeaRejected { idea, fault, .. } => {
             let title = run.ideas.get(idea.number as usize).map_or("", |r| r.idea.title.as_str());
             Some(format!("i{:<4} {}: {fault}", idea.number, shorten(title, 48)))
         }
         Event::BriefFailed { reason, .. } => Some(format!("no idea: {reason}")),
+        Event::RepairIssued { idea, experiment } => {
+            let state = run.experiment(experiment).map(|record| &record.state);
+            let Some(ExperimentState::Failed { fault, .. }) = state else { return None };
+            Some(format!("i{:<4} is being mended: {}", idea.number, fault.class))
+        }
+        Event::RepairFailed { idea, fault, .. } => {
+            Some(format!("i{:<4} could not be mended: {fault}", idea.number))
+        }
+        Event::ResultReused { idea, experiment } => Some(format!(
+            "i{:<4} has the same code as {experiment} measured, so its result is known",
+            idea.number
+        )),
+        Event::LessonsLearnt { lessons, .. } => {
+            Some(format!("{} lessons; `autores lessons {}` shows them", lessons.len(), run.id))
+        }
+        Event::LessonsFailed { reason, .. } => Some(format!("no lessons: {reason}")),
+        Event::BudgetChanged { budget } => {
+            let amounts = [
+                budget.usd.map(|usd| format!("${usd}")),
+                budget.tokens.map(|tokens| format!("{tokens} tokens")),
+                budget.accelerator_hours.map(|hours| format!("{hours} accelerator-hours")),
+            ];
+            let amounts: Vec<String> = amounts.into_iter().flatten().collect();
+            Some(format!("the budget is now {}", amounts.join(", ")))
+        }
         Event::ExperimentQueued { experiment }
             if experiment.purpose == Purpose::Verify && experiment.idea.number == 0 =>
         {
@@ -179,7 +209,9 @@ fn line(event: &Event, run: &Run) -> Option<String> {
         | Event::IdeaCommitted { .. }
         | Event::ExperimentQueued { .. }
         | Event::ExperimentCancelled { .. }
-        | Event::AttemptStarted { .. } => None,
+        | Event::AttemptStarted { .. }
+        | Event::CallsMade { .. }
+        | Event::LessonsIssued { .. } => None,
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use autores_domain::{
-    Comparison, ExperimentState, Fault, IdeaId, Outcome, Purpose, Run, Status, Usage, stats,
+    Budget, Comparison, ExperimentState, Fault, IdeaId, ModelName, Outcome, Purpose, Role, Run,
+    Spent, Status, StopReason, Usage, stats,
 };
 use serde::Serialize;
 
@@ -27,7 +28,7 @@ pub(crate) struct Report {
     status: &'static str,
     #[serde(skip)]
     is_finished: bool,
-    /// Why it failed, if it did.
+    /// Why it failed or stopped, where there is more to say.
     reason: Option<String>,
     metric: String,
     unit: String,
@@ -47,6 +48,33 @@ pub(crate) struct Report {
     tried: Vec<Tried>,
     /// Failures by class.
     failures: BTreeMap<String, usize>,
+    /// Ideas whose revision failed when it ran and was mended.
+    mended: usize,
+    /// Ideas with the very same code as another, whose result holds for both.
+    reused: usize,
+    /// Share of the time since the run's start, pauses between its processes left out, in which accelerators were held.
+    occupancy: Option<f64>,
+    /// What models were paid; absent where none was asked.
+    models: Option<Models>,
+    /// How many lessons there are.
+    lessons: usize,
+}
+
+/// What models were paid.
+#[derive(Debug, Serialize)]
+struct Models {
+    #[serde(flatten)]
+    spent: Spent,
+    budget: Budget,
+    by_role: Vec<Paid>,
+}
+
+#[derive(Debug, Serialize)]
+struct Paid {
+    role: Role,
+    model: ModelName,
+    #[serde(flatten)]
+    spent: Spent,
 }
 
 /// Mean and standard error of the metric.
@@ -121,7 +149,8 @@ impl Report {
             is_finished: matches!(run.status, Status::Finished(_)),
             reason: match &run.status {
                 Status::Failed(reason) => Some(reason.clone()),
-                Status::Running | Status::Paused | Status::Stopped(_) | Status::Finished(_) => None,
+                Status::Stopped(reason) => stopped(run, *reason),
+                Status::Running | Status::Paused | Status::Finished(_) => None,
             },
             metric: run.problem.metric.name.clone(),
             unit: run.problem.metric.unit.clone(),
@@ -135,6 +164,11 @@ impl Report {
             finalists,
             tried,
             failures,
+            mended: run.ideas.iter().filter(|record| record.revisions.len() > 1).count(),
+            reused: run.ideas.iter().filter(|record| record.reused.is_some()).count(),
+            occupancy: occupancy(run),
+            models: models(run),
+            lessons: run.lessons.len(),
         }
     }
 
@@ -168,7 +202,30 @@ impl Report {
         self.write_verdict(out)?;
         self.write_tried(out)?;
         self.write_failures(out)?;
+        self.write_models(out)?;
         self.write_next(out, repository)
+    }
+
+    fn write_models(&self, out: &mut String) -> std::fmt::Result {
+        if self.mended + self.reused > 0 {
+            writeln!(
+                out,
+                "\nMended after a failed experiment: {}; same code as another idea, measured once: {}",
+                self.mended, self.reused
+            )?;
+        }
+        let Some(models) = &self.models else { return Ok(()) };
+        writeln!(out, "\nModels     {}", paid(&models.spent))?;
+        for line in &models.by_role {
+            writeln!(out, "  {:<12} {}  {}", line.role, line.model, paid(&line.spent))?;
+        }
+        if let Some(occupancy) = self.occupancy {
+            writeln!(out, "Slots      busy {:.0}% of the time", 100.0 * occupancy)?;
+        }
+        if self.lessons > 0 {
+            writeln!(out, "Lessons    {}: autores lessons {}", self.lessons, self.run)?;
+        }
+        Ok(())
     }
 
     fn write_verdict(&self, out: &mut String) -> std::fmt::Result {
@@ -298,6 +355,46 @@ impl Figures {
     }
 }
 
+/// What was paid, in a line.
+fn paid(spent: &Spent) -> String {
+    let plural = if spent.calls == 1 { "" } else { "s" };
+    let unpriced = match spent.unpriced {
+        0 => String::new(),
+        unpriced => format!(", {unpriced} of them without a known price"),
+    };
+    format!(
+        "${:.4} for {} call{plural}{unpriced}: {} tokens read ({} from a cache), {} written",
+        spent.usd, spent.calls, spent.tokens.input, spent.tokens.cached, spent.tokens.output
+    )
+}
+
+fn models(run: &Run) -> Option<Models> {
+    run.config.llm.as_ref()?;
+    let by_role = run.spent.iter().map(|((role, model), spent)| Paid {
+        role: *role,
+        model: model.clone(),
+        spent: *spent,
+    });
+    Some(Models { spent: run.spent(), budget: run.config.budget, by_role: by_role.collect() })
+}
+
+/// Held accelerator time over all that there was.
+fn occupancy(run: &Run) -> Option<f64> {
+    let hours = run.active_ms as f64 / 3_600_000.0 * f64::from(run.accelerators);
+    (hours > 0.0).then(|| (run.accelerator_hours() / hours).min(1.0))
+}
+
+/// Why a run stopped, where its status does not say it all.
+fn stopped(run: &Run, reason: StopReason) -> Option<String> {
+    let what = match reason {
+        StopReason::Signal | StopReason::Request => return None,
+        StopReason::Budget => "its budget is used up",
+        StopReason::Models => "no model answers",
+    };
+    let detail = run.stopped_because.as_ref().map_or(String::new(), |why| format!(": {why}"));
+    Some(format!("{what}{detail}"))
+}
+
 /// `i7` of `run/i7`.
 fn local(idea: &str) -> &str {
     idea.rsplit('/').next().unwrap_or(idea)
@@ -370,7 +467,7 @@ fn tried(run: &Run) -> Vec<Tried> {
                 idea: record.idea.id.to_string(),
                 title: record.idea.title.clone(),
                 operator: record.idea.operator.map(autores_domain::Operator::as_str),
-                metric: stats::mean(&metrics(run, &record.idea.id, Purpose::Screen)),
+                metric: run.member(record).evidence.and_then(|evidence| evidence.metric),
                 reward,
                 gain: reward.zip(baseline).map(|(reward, base)| (reward - base) / base.abs()),
                 fault,

@@ -1,4 +1,5 @@
 //! The Python of the built-in problems is part of the product: formatted, linted, typed and tested with the real PyTorch.
+//! That of the tests is held to the same, but for tests of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
@@ -18,12 +19,12 @@ fn python() -> PathBuf {
     environment::ensure(&home, Some(&requirements), &|line| eprintln!("{line}")).unwrap().python
 }
 
-/// Runs a tool of the environment in the problem's folder.
-fn tool(python: &Path, arguments: &[&str]) {
+/// Runs a tool of the environment in a folder.
+fn tool(python: &Path, folder: &Path, arguments: &[&str]) {
     let output = Command::new(python)
         .arg("-m")
         .args(arguments)
-        .current_dir(problem())
+        .current_dir(folder)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("RUFF_NO_CACHE", "true")
         .env("OMP_NUM_THREADS", "1")
@@ -36,10 +37,20 @@ fn tool(python: &Path, arguments: &[&str]) {
 
 #[test]
 fn the_problems_python_is_formatted_linted_typed_and_tested() {
-    let python = python();
+    let (python, problem) = (python(), problem());
     let interpreter = python.to_str().unwrap();
-    tool(&python, &["ruff", "format", "--check", "."]);
-    tool(&python, &["ruff", "check", "."]);
-    tool(&python, &["basedpyright", "--level", "error", "--pythonpath", interpreter]);
-    tool(&python, &["pytest", "-q", "-p", "no:cacheprovider"]);
+    tool(&python, &problem, &["ruff", "format", "--check", "."]);
+    tool(&python, &problem, &["ruff", "check", "."]);
+    tool(&python, &problem, &["basedpyright", "--level", "error", "--pythonpath", interpreter]);
+    tool(&python, &problem, &["pytest", "-q", "-p", "no:cacheprovider"]);
+}
+
+#[test]
+fn the_python_of_the_tests_is_formatted_linted_and_typed() {
+    let (python, settings) = (python(), problem().join("pyproject.toml"));
+    let (interpreter, settings) = (python.to_str().unwrap(), settings.to_str().unwrap());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/llm");
+    tool(&python, &folder, &["ruff", "format", "--check", "--config", settings, "."]);
+    tool(&python, &folder, &["ruff", "check", "--config", settings, "."]);
+    tool(&python, &folder, &["basedpyright", "--level", "error", "--pythonpath", interpreter, "."]);
 }

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
+use autores_domain::ModelName;
 use autores_executor::{disk, environment, gpu, sandbox};
+use autores_ideators::llm::Client;
 use serde::Serialize;
 
-use crate::arguments::JsonOption;
-use crate::exit::{Exit, Outcome};
+use crate::arguments::DoctorOptions;
+use crate::exit::{Exit, Failure, OrExit, Outcome};
 use crate::home::Home;
 use crate::out::outln;
+use crate::{models, wiring};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,9 +31,9 @@ struct Finding {
     found: String,
 }
 
-pub(crate) async fn run(home: &Home, options: JsonOption) -> Outcome {
+pub(crate) async fn run(home: &Home, options: DoctorOptions) -> Outcome {
     let tools = environment::look(home.path());
-    let findings = vec![
+    let mut findings = vec![
         data_directory(home),
         free_space(home),
         python(&tools),
@@ -39,6 +42,7 @@ pub(crate) async fn run(home: &Home, options: JsonOption) -> Outcome {
         gpus(),
         sandboxing(),
     ];
+    findings.extend(language_models(home, &options).await?);
     let usable = findings.iter().all(|finding| finding.grade != Grade::Missing);
     if options.json {
         outln!(
@@ -151,6 +155,50 @@ fn gpus() -> Finding {
             grade: Grade::Ok,
             found: format!("none usable ({error}); experiments run on the CPU"),
         },
+    }
+}
+
+/// One finding for each model that a run would ask, after asking it for one token.
+async fn language_models(home: &Home, options: &DoctorOptions) -> Result<Vec<Finding>, Failure> {
+    let what = "models";
+    let file = models::settings_file(home, options.settings.as_deref());
+    let settings = models::settings(file.as_deref())?;
+    let asked: Vec<ModelName> = match options.model.is_empty() {
+        true => models::usual(&settings),
+        false => {
+            options.model.iter().map(|text| text.parse()).collect::<Result<_, _>>().or_usage()?
+        }
+    };
+    if asked.is_empty() {
+        let found =
+            format!("none set up; ideas come from the catalogue (to have one: {})", models::REMEDY);
+        return Ok(vec![Finding { what, grade: Grade::Ok, found }]);
+    }
+    let client = wiring::passing_client(file.as_deref())?;
+    let findings = asked.iter().map(|model| language_model(&client, model));
+    Ok(futures_util::future::join_all(findings).await)
+}
+
+async fn language_model(client: &Client, model: &ModelName) -> Finding {
+    let what = "model";
+    let missing =
+        |why: String| Finding { what, grade: Grade::Missing, found: format!("{model}: {why}") };
+    if let Err(error) = client.check([model]) {
+        return missing(error.to_string());
+    }
+    match client.ping(model).await {
+        Ok(ping) => {
+            let price = match ping.price {
+                Some(price) => format!(
+                    "${} read, ${} cached, ${} written per million tokens",
+                    price.input, price.cached_input, price.output
+                ),
+                None => "price not known, so no budget in dollars can be kept".to_owned(),
+            };
+            let found = format!("{model} answers in {} ms; {price}", ping.latency_ms);
+            Finding { what, grade: Grade::Ok, found }
+        }
+        Err(error) => missing(error.to_string()),
     }
 }
 

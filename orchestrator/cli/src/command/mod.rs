@@ -3,13 +3,16 @@
 pub(crate) mod checkout;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod lessons;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod patch;
 pub(crate) mod problem;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod stop;
+pub(crate) mod transcripts;
 
 use anyhow::anyhow;
 use autores_domain::{IdeaId, IdeaRecord, Revision, Run, RunId, Status};

@@ -1,7 +1,7 @@
 //! `autores resume`
 
 use anyhow::anyhow;
-use autores_domain::{RunId, Status};
+use autores_domain::{Event, RunId, Status};
 use autores_results::lock;
 
 use crate::arguments::ResumeOptions;
@@ -10,7 +10,7 @@ use crate::command::run::{owner, tell, work};
 use crate::exit::{OrExit, Outcome};
 use crate::home::Home;
 use crate::progress::Progress;
-use crate::wiring;
+use crate::{models, wiring};
 
 pub(crate) async fn run(home: &Home, options: ResumeOptions) -> Outcome {
     let id: RunId = options.run.parse().or_usage()?;
@@ -57,6 +57,12 @@ pub(crate) async fn run(home: &Home, options: ResumeOptions) -> Outcome {
     if run.status == Status::Paused {
         progress.say(&format!("{id} is paused; `autores unpause {id}` lets it start jobs"));
     }
-    let parts = wiring::parts(home, &run.config, &found, &ready, store.clone())?;
-    work(home, run, parts, store, progress, options.json).await
+    let mut config = run.config.clone();
+    config.budget = models::budget(config.budget, &options.budget);
+    let settings = options.settings.or_else(|| models::settings_of(home, &id));
+    let client = wiring::client(home, &id, &config, settings.as_deref())?;
+    let parts = wiring::parts(home, &id, &config, &found, &ready, store.clone(), client).await?;
+    let changed = (config.budget != run.config.budget)
+        .then_some(Event::BudgetChanged { budget: config.budget });
+    work(home, run, parts, store, progress, changed, options.json).await
 }

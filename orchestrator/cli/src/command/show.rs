@@ -60,8 +60,10 @@ fn show_idea(run: &Run, id: &IdeaId, json: bool) -> Outcome {
             .experiments_of(id)
             .map(|record| json!({ "experiment": record.experiment, "state": record.state }))
             .collect();
-        let shown =
-            json!({ "idea": record.idea, "state": record.state, "experiments": experiments });
+        let shown = json!({
+            "idea": record.idea, "state": record.state, "revisions": record.revisions,
+            "reused": record.reused, "experiments": experiments,
+        });
         outln!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(Exit::Done);
     }
@@ -79,19 +81,24 @@ fn show_idea(run: &Run, id: &IdeaId, json: bool) -> Outcome {
         outln!("Parents     {}", parents.join(", "));
     }
     match &record.state {
-        IdeaState::Proposed | IdeaState::Patched { .. } => {
+        IdeaState::Proposed | IdeaState::Patched { .. } | IdeaState::Broken { .. } => {
             outln!("State       {}", record.state.name())
         }
-        IdeaState::Ready { revision } => {
-            outln!("Branch      {}", shown.id.branch());
-            outln!(
-                "Commit      {} (+{} −{} lines)",
-                revision.commit,
-                revision.lines.0,
-                revision.lines.1
-            );
+        IdeaState::Ready { .. } => outln!("Branch      {}", shown.id.branch()),
+        IdeaState::Rejected { fault } => {
+            outln!("Rejected    {fault}");
+            for line in &fault.tail {
+                outln!("            | {line}");
+            }
         }
-        IdeaState::Rejected { fault } => outln!("Rejected    {fault}"),
+    }
+    for (number, revision) in record.revisions.iter().enumerate() {
+        let what = if number == 0 { "Commit     " } else { "Mended     " };
+        let (added, removed) = revision.lines;
+        outln!("{what} {} (+{added} −{removed} lines)", revision.commit);
+    }
+    if let Some(experiment) = &record.reused {
+        outln!("Same code   as in {experiment}, whose result is this idea's too");
     }
     outln!();
     table::print(&report::experiments(run, Some(id)));
@@ -128,7 +135,7 @@ fn show_experiment(home: &Home, run: &Run, id: &ExperimentId, json: bool) -> Out
             outln!("  {:<24} {}", "reward", measurement.reward);
             (Some(attempt), Some(&measurement.usage))
         }
-        ExperimentState::Failed { attempt, fault, usage } => {
+        ExperimentState::Failed { attempt, fault, usage, .. } => {
             outln!("  {fault}");
             for line in &fault.tail {
                 outln!("  | {line}");

@@ -1,23 +1,28 @@
 //! The only place that names concrete types together.
 
+mod thinking;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use autores_domain::{Problem, Recorded, Revision, Run, RunConfig, RunId, SearchStrategy, Slot};
+use autores_domain::{
+    Event, Problem, Recorded, Revision, Run, RunConfig, RunId, SearchStrategy, Slot,
+};
 use autores_engine::{Parts, search};
 use autores_executor::backend::local::{LocalBackend, LocalSetup};
 use autores_executor::data::{self, Prepared};
 use autores_executor::environment::{self, Environment};
+use autores_executor::gate::SandboxGate;
 use autores_executor::guard::Rules;
 use autores_executor::workspace::{self, GitWorkspace, Source};
 use autores_executor::{gpu, sandbox, slots};
-use autores_ideators::ideator::CatalogueIdeator;
-use autores_ideators::implementer::CatalogueImplementer;
+use autores_ideators::llm::Client;
 use autores_results::Store;
 use autores_templates::problems::{self, ProblemSource};
 
+pub(crate) use self::thinking::{client, knowledge, passing_client, repeated};
 use crate::exit::{Failure, OrExit};
 use crate::home::Home;
 use crate::progress::Progress;
@@ -40,6 +45,8 @@ pub(crate) struct Ready {
     pub(crate) workspace: GitWorkspace,
     pub(crate) environment: Environment,
     pub(crate) prepared: Prepared,
+    /// The data of the scale at which patches are tried out, where that is another.
+    pub(crate) smoke_data: Option<Prepared>,
     pub(crate) slots: Vec<Slot>,
 }
 
@@ -87,9 +94,13 @@ pub(crate) async fn prepare(
         let say = |text: &str| words.doing(text);
         let environment =
             environment::ensure(&home, requirements.as_deref(), &say).or_environment()?;
-        let prepared =
-            data::ensure(&home, &problem, &scale, &from, &environment, &say).or_environment()?;
-        Ok(Ready { problem, source, workspace, environment, prepared, slots })
+        let data = |scale: &str| {
+            data::ensure(&home, &problem, scale, &from, &environment, &say).or_environment()
+        };
+        let prepared = data(&scale)?;
+        let smoke_scale = problem.smoke_scale(&scale);
+        let smoke_data = (smoke_scale != scale).then(|| data(smoke_scale)).transpose()?;
+        Ok(Ready { problem, source, workspace, environment, prepared, smoke_data, slots })
     })
     .await?
 }
@@ -139,8 +150,29 @@ pub(crate) fn repository(home: &Home, run: &Run) -> Result<PathBuf, Failure> {
 
 /// The backend that a run, or a check, executes on.
 pub(crate) fn backend(home: &Home, ready: &Ready, runs: PathBuf) -> Result<LocalBackend, Failure> {
+    Ok(LocalBackend::new(setup(home, ready, runs)?))
+}
+
+/// What patches of a run at `scale` must pass before they cost an experiment.
+pub(crate) fn gate(
+    home: &Home,
+    ready: &Ready,
+    runs: PathBuf,
+    run: &RunId,
+    scale: &str,
+) -> Result<SandboxGate, Failure> {
+    let mut setup = setup(home, ready, runs)?;
+    if let Some(data) = &ready.smoke_data {
+        setup.data.clone_from(&data.folder);
+        // What is hidden at the run's scale stays so.
+        setup.hidden.extend(data.hidden.iter().cloned());
+    }
+    Ok(SandboxGate::new(ready.workspace.clone(), setup, run.clone(), scale))
+}
+
+fn setup(home: &Home, ready: &Ready, runs: PathBuf) -> Result<LocalSetup, Failure> {
     let shim = own_copy(home)?;
-    Ok(LocalBackend::new(LocalSetup {
+    Ok(LocalSetup {
         runs,
         shim: vec![shim.into(), "shim".into()],
         problem: ready.problem.clone(),
@@ -151,20 +183,21 @@ pub(crate) fn backend(home: &Home, ready: &Ready, runs: PathBuf) -> Result<Local
         data: ready.prepared.folder.clone(),
         hidden: ready.prepared.hidden.clone(),
         slots: ready.slots.clone(),
-    }))
+    })
 }
 
 /// A copy of this program, for its supervisors: they must go on when the program is built or installed anew.
 fn own_copy(home: &Home) -> Result<PathBuf, Failure> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let file = std::fs::metadata(&program)?;
+    // Also where a build has meanwhile taken the place of the file.
+    let program = Path::new("/proc/self/exe");
+    let file = std::fs::metadata(program).context("cannot find this program's own file")?;
     let changed = file.modified()?.duration_since(std::time::UNIX_EPOCH)?.as_nanos();
     let name = format!("autores-{}-{:x}-{changed:x}", env!("CARGO_PKG_VERSION"), file.len());
     let copy = home.tools().join(&name);
     if !copy.exists() {
         let partial = home.tools().join(format!(".{name}.{}", std::process::id()));
         std::fs::create_dir_all(home.tools())
-            .and_then(|()| std::fs::copy(&program, &partial))
+            .and_then(|()| std::fs::copy(program, &partial))
             .and_then(|_| std::fs::rename(&partial, &copy))
             .with_context(|| format!("cannot copy {} to {}", program.display(), copy.display()))
             .or_environment()?;
@@ -195,23 +228,48 @@ pub(crate) fn strategy(name: &str) -> Result<Box<dyn SearchStrategy>, Failure> {
 }
 
 /// The parts of a run.
-pub(crate) fn parts(
+pub(crate) async fn parts(
     home: &Home,
+    run: &RunId,
     config: &RunConfig,
     found: &ProblemSource,
     ready: &Ready,
     store: Arc<Store>,
+    client: Option<Client>,
 ) -> Result<Parts, Failure> {
-    let strategy = strategy(&config.strategy)?;
-    let catalogue = Arc::new(found.catalogue.clone());
-    Ok(Parts {
-        log: store,
-        strategy: strategy.into(),
-        ideator: Arc::new(CatalogueIdeator::new(catalogue.clone())),
-        implementer: Arc::new(CatalogueImplementer::new(catalogue)),
+    let thinking = thinking::thinking(home, run, config, found, ready, client)?;
+    let mut parts = Parts {
+        strategy: strategy(&config.strategy)?.into(),
+        ideator: thinking.ideator,
+        implementer: thinking.implementer,
+        distiller: thinking.distiller,
         workspace: Arc::new(ready.workspace.clone()),
         backend: Arc::new(backend(home, ready, home.runs())?),
-    })
+        log: store.clone(),
+        answered: Vec::new(),
+    };
+    if let Some(replay) = config.llm.as_ref().and_then(|llm| llm.replay.as_ref()) {
+        let log = store.reader().load(&replay.run).await?;
+        let other = self::replay(&replay.run, &log)?;
+        let briefs = other.briefs.into_iter().map(|(brief, _)| brief).collect();
+        let then = strategy(&config.strategy)?;
+        parts.strategy = Arc::new(search::Recorded::new(briefs, run, then));
+        parts.answered = answered(&log);
+    }
+    Ok(parts)
+}
+
+/// Briefs in the order in which a run answered them.
+fn answered(log: &[Recorded]) -> Vec<u32> {
+    let number = |recorded: &Recorded| {
+        let (Event::BriefAnswered { number, .. } | Event::BriefFailed { number, .. }) =
+            &recorded.event
+        else {
+            return None;
+        };
+        Some(*number)
+    };
+    log.iter().filter_map(number).collect()
 }
 
 /// The run that a log tells of.

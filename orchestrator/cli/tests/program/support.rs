@@ -37,7 +37,12 @@ impl Bench {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_autores"));
         command.args(arguments).env("AUTORES_HOME", &self.home).stdin(Stdio::null());
-        command.env_remove("FAILPOINTS");
+        command.env_remove("FAILPOINTS").env_remove("AUTORES_SETTINGS");
+        // A key or a server of whoever runs the tests is not for the tests.
+        let of_models = |name: &String| name.ends_with("_API_KEY") || name.ends_with("_BASE_URL");
+        for (name, _) in std::env::vars().filter(|(name, _)| of_models(name)) {
+            command.env_remove(name);
+        }
         command
     }
 

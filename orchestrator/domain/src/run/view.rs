@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use super::{ExperimentRecord, IdeaRecord, Run};
 use crate::{
     Evidence, Experiment, ExperimentId, ExperimentState, Fault, FaultClass, IdeaId, IdeaState,
-    Member, ModelName, Outcome, Population, Purpose, Revision, Role, Scale, Spent, Usage,
+    Member, ModelName, Outcome, Population, Purpose, Revision, Role, Scale, Spent, Usage, stats,
 };
+
+/// How many of the last times tell how long things take now.
+const RECENT: usize = 8;
 
 impl Run {
     /// The scale at which ideas are measured.
@@ -169,6 +172,20 @@ impl Run {
             total.unpriced += spent.unpriced;
         }
         total
+    }
+
+    /// How many experiments a slot ends while one idea is thought of, written and tried out: the mean of the last few.
+    /// Nothing before the first idea has its commit.
+    pub fn experiments_per_lead(&self) -> f64 {
+        let recent = |times: &[i64]| {
+            let last = &times[times.len().saturating_sub(RECENT)..];
+            let values: Vec<f64> = last.iter().map(|ms| *ms as f64).collect();
+            stats::mean(&values)
+        };
+        match (recent(&self.leads_ms), recent(&self.durations_ms)) {
+            (Some(lead), Some(duration)) if duration > 0.0 => lead.max(0.0) / duration,
+            _ => 0.0,
+        }
     }
 
     /// Hours for which accelerators were held until the last event, times their number. A slot without a GPU counts

@@ -6,6 +6,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::screens;
 
+/// Ideas on the way for each slot, however slow models are.
+const MOST_ON_THE_WAY: f64 = 8.0;
+
 /// Keeps `look_ahead` ideas ready per slot; with a barrier, asks for a whole epoch once the last one has ended.
 pub(super) fn ask(run: &Run, strategy: &dyn SearchStrategy, slots: usize) -> Vec<Event> {
     // A codebase that cannot be measured is not worth an idea.
@@ -22,7 +25,9 @@ pub(super) fn ask(run: &Run, strategy: &dyn SearchStrategy, slots: usize) -> Vec
     } else if config.barrier {
         if pending(run, Running::Counts) == 0 { left } else { 0 }
     } else {
-        let ready = config.look_ahead.saturating_mul(slots as u32);
+        // What a slot uses up while an idea is on its way is on its way too.
+        let ahead = f64::from(config.look_ahead) + run.experiments_per_lead().min(MOST_ON_THE_WAY);
+        let ready = (ahead * slots as f64).ceil() as u32;
         let waiting = pending(run, Running::IsLeftOut);
         ready.saturating_sub(waiting)
     };

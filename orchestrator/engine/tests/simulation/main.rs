@@ -89,6 +89,17 @@ fn no_slot_waits_while_ideas_are_wanted() {
 }
 
 #[test]
+fn slots_do_not_wait_for_slow_models_either() {
+    simulate(async {
+        // An idea takes three times as long as an experiment, and for the first ones the slots have to wait.
+        let world = World::new(3, 2, Faults { slow_s: 45.0, ..Faults::default() });
+        world.create(with_models(config(10, 10, 3))).await;
+        world.drive_to_the_end().await;
+        assert!(world.occupancy() > 0.85, "occupancy {}", world.occupancy());
+    });
+}
+
+#[test]
 fn a_barrier_makes_strict_generations() {
     simulate(async {
         let world = World::new(5, 3, Faults { crash: 0.2, patch: 0.2, ..Faults::default() });

@@ -109,6 +109,8 @@ pub(crate) struct Faults {
     pub(crate) broken_baseline: bool,
     /// Share of ideas whose code is that of another.
     pub(crate) twins: f64,
+    /// Seconds that an idea takes at least.
+    pub(crate) slow_s: f64,
     /// Share of questions to which no model answers.
     pub(crate) silent: f64,
 }
@@ -319,7 +321,7 @@ impl EventLog for World {
 #[async_trait]
 impl Ideator for World {
     fn at_once(&self) -> usize {
-        3
+        8
     }
 
     async fn propose(
@@ -329,7 +331,8 @@ impl Ideator for World {
         _: &Population,
     ) -> Answered<Result<Vec<Proposal>, Refusal<String>>> {
         // Some models think longer, so that answers do not come in the order of the briefs.
-        let takes = self.rng(&format!("thinks {} {number}", self.seed)).random_range(10..500);
+        let mut rng = self.rng(&format!("thinks {} {number}", self.seed));
+        let takes = rng.random_range(10..500) + (self.faults.slow_s * 1000.0) as u64;
         tokio::time::sleep(Duration::from_millis(takes)).await;
         let calls = match self.call(&format!("b{number}"), Role::Ideator) {
             Ok(calls) => calls,

@@ -1,0 +1,208 @@
+//! Ideas in a model's words: chooses a model, asks, reads the reply, and asks again where it is of no use.
+//! Never writes code.
+
+mod choose;
+mod read;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use autores_domain::{
+    Answered, Brief, Call, Ideator, ModelName, Population, Proposal, Refusal, Role, Vocabulary,
+};
+use autores_templates::prompts::{self, Ask, Baseline, Format, PromptError, Room, Text, Tried};
+
+use super::breed::members;
+use crate::conversation::{self, Exchange, Form, Question};
+use crate::knowledge::{self, Knowledge, Yardstick};
+use crate::llm::{Client, Schema};
+use crate::reply::ideas;
+use read::Read;
+
+/// How often a model is asked again after a reply of no use.
+const AGAIN: u32 = 2;
+
+/// Proposes ideas that language models have.
+pub struct LlmIdeator {
+    client: Client,
+    knowledge: Arc<Knowledge>,
+    at_once: usize,
+}
+
+/// What all tries of one brief have in common.
+struct Facts {
+    parents: Vec<Tried>,
+    shown: Vec<Tried>,
+    baseline: Baseline,
+}
+
+impl LlmIdeator {
+    /// Briefs that are answered at a time where nobody says otherwise.
+    pub const AT_ONCE: usize = 8;
+
+    /// An ideator that answers so many briefs at a time.
+    pub fn new(client: Client, knowledge: Arc<Knowledge>, at_once: usize) -> Self {
+        Self { client, knowledge, at_once: at_once.max(1) }
+    }
+
+    async fn answer(
+        &self,
+        number: u32,
+        brief: &Brief,
+        population: &Population,
+        calls: &mut Vec<Call>,
+    ) -> Result<Vec<Proposal>, Refusal<String>> {
+        let model = match self.asked_before(number).await {
+            Some(model) => model,
+            None => choose::model(&self.knowledge, number, brief, population)
+                .map_err(Refusal::Failed)?,
+        };
+        let facts = self.facts(brief, population).map_err(Refusal::Failed)?;
+        let mut earlier: Option<Exchange> = None;
+        let mut known: Vec<Proposal> = Vec::new();
+        let mut reason = String::new();
+        for version in 0..=AGAIN {
+            let question = self.question(number, version, brief, &model);
+            let write = |room: Room| self.text(brief, population, &facts, &model, room);
+            let asked =
+                conversation::ask(&self.client, &question, earlier.as_ref(), &write, calls).await;
+            let reply = match asked {
+                Ok(reply) => reply,
+                // Twins are better than nothing: whoever implements them says of what they are.
+                Err(_) if !known.is_empty() => return Ok(known),
+                Err(error) if error.is_chance() => {
+                    reason = error.to_string();
+                    continue;
+                }
+                Err(error) => return Err(error.refusal()),
+            };
+            match read::read(&reply.text, &model, brief, population, &self.knowledge) {
+                Ok(Read::New(proposals)) => return Ok(proposals),
+                Ok(Read::Known { proposals, .. }) if !known.is_empty() => return Ok(proposals),
+                Ok(Read::Known { proposals, report }) => {
+                    known = proposals;
+                    earlier = Some(Exchange::new(&reply.text, &report));
+                }
+                Err(report) => {
+                    earlier =
+                        Some(Exchange::new(&reply.text, &format!("{report}\n\nAnswer again.")));
+                    reason = report;
+                }
+            }
+        }
+        if !known.is_empty() {
+            return Ok(known);
+        }
+        Err(Refusal::Failed(format!("{model} gave no idea in {} replies: {reason}", AGAIN + 1)))
+    }
+
+    /// The model that answered the brief before a restart. By now, another might be chosen.
+    async fn asked_before(&self, number: u32) -> Option<ModelName> {
+        for version in 0..=AGAIN {
+            let key = key(number, version).parse().ok()?;
+            let model = self.client.answered_by(&key, Role::Ideator).await;
+            if model.is_some() {
+                return model;
+            }
+        }
+        None
+    }
+
+    fn facts(&self, brief: &Brief, population: &Population) -> Result<Facts, String> {
+        let yardstick = Yardstick::of(population);
+        let tell = |ids| -> Vec<Tried> {
+            members(population, ids)
+                .into_iter()
+                .map(|member| self.knowledge.tried(member, yardstick.as_ref()))
+                .collect()
+        };
+        let baseline =
+            knowledge::baseline(population).ok_or("the baseline is not measured yet".to_owned())?;
+        Ok(Facts { parents: tell(&brief.parents), shown: tell(&brief.shown), baseline })
+    }
+
+    fn question<'a>(
+        &self,
+        number: u32,
+        version: u32,
+        brief: &Brief,
+        model: &'a ModelName,
+    ) -> Question<'a> {
+        Question {
+            key: key(number, version),
+            role: Role::Ideator,
+            model,
+            schema: self.schema(brief, model),
+            is_one_of_many: false,
+            seed: brief.seed.wrapping_add(u64::from(version)),
+            logprobs: false,
+        }
+    }
+
+    fn schema(&self, brief: &Brief, model: &ModelName) -> Option<Schema> {
+        let vocabulary = match self.knowledge.llm().vocabulary {
+            Vocabulary::Free => ideas::Vocabulary::Words,
+            Vocabulary::Catalogue => {
+                ideas::Vocabulary::Techniques(self.knowledge.catalogue().iter().collect())
+            }
+        };
+        let json = match conversation::form(&self.client, model) {
+            Form::Full => ideas::schema(&vocabulary, brief.count),
+            Form::Plain => ideas::plain_schema(&vocabulary),
+            Form::Words => return None,
+        };
+        Some(Schema { name: "ideas".to_owned(), json })
+    }
+
+    fn text(
+        &self,
+        brief: &Brief,
+        population: &Population,
+        facts: &Facts,
+        model: &ModelName,
+        room: Room,
+    ) -> Result<Text, PromptError> {
+        let format = match self.knowledge.llm().vocabulary {
+            Vocabulary::Catalogue => Format::Catalogue(self.knowledge.catalogue()),
+            Vocabulary::Free => match conversation::form(&self.client, model) {
+                Form::Full | Form::Plain => Format::Json,
+                Form::Words => Format::Tags,
+            },
+        };
+        let ask = Ask {
+            operator: brief.operator,
+            count: brief.count,
+            parents: &facts.parents,
+            shown: &facts.shown,
+            baseline: &facts.baseline,
+            format,
+            seed: brief.seed,
+        };
+        prompts::ideas(&self.knowledge.setting(&population.lessons), &ask, room)
+    }
+}
+
+fn key(number: u32, version: u32) -> String {
+    match version {
+        0 => format!("b{number}"),
+        version => format!("b{number}.v{version}"),
+    }
+}
+
+#[async_trait]
+impl Ideator for LlmIdeator {
+    fn at_once(&self) -> usize {
+        self.at_once
+    }
+
+    async fn propose(
+        &self,
+        number: u32,
+        brief: &Brief,
+        population: &Population,
+    ) -> Answered<Result<Vec<Proposal>, Refusal<String>>> {
+        let mut calls = Vec::new();
+        let result = self.answer(number, brief, population, &mut calls).await;
+        Answered { result, calls }
+    }
+}
