@@ -76,8 +76,7 @@ fn task(techniques: Vec<TechniqueUse>, code: &Codebase) -> Task {
         idea: idea(1, techniques),
         code: code.clone(),
         parents: vec![],
-        earlier: vec![],
-        lessons: vec![],
+        population: Population::default(),
         broken: None,
     }
 }

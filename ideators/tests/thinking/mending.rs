@@ -85,7 +85,7 @@ async fn a_second_repair_is_another_call_and_its_refusal_is_part_of_the_conversa
 async fn what_is_mended_is_not_taken_for_its_own_twin() {
     let world = World::where_models_always_say(&edit("depth = 200", "depth = 20")).await;
     let task = broken(0, FaultClass::Crash, "train exited with 1");
-    let earlier = vec![member(idea(3, "Deeper", "Make it deeper."), measured(0.6))];
-    let task = Task { earlier, ..task };
+    let population = population(vec![member(idea(3, "Deeper", "Make it deeper."), measured(0.6))]);
+    let task = Task { population, ..task };
     world.implementer().implement(&task).await.result.unwrap();
 }

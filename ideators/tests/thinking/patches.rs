@@ -175,10 +175,11 @@ async fn parents_are_shown_with_their_results_and_their_code() {
         text: "Norms slow it down.".into(),
         evidence: vec![id(2)],
     };
-    let task = Task { parents: vec![parent], lessons: vec![lesson], ..faster() };
+    let mut task = Task { parents: vec![parent], ..faster() };
+    task.population.lessons = vec![lesson];
     world.implementer().implement(&task).await.result.unwrap();
     let told = told(&world.heard().await[0]);
-    for words in ["+depth = 12", "-depth = 2", "reward 0.61", "Norms slow it down."] {
+    for words in ["+depth = 12", "-depth = 2", "reward 0.61", "σ", "Norms slow it down."] {
         assert!(told.contains(words), "{words:?} is not told:\n{told}");
     }
 }

@@ -8,7 +8,7 @@ use wiremock::{Mock, Request, ResponseTemplate};
 use crate::world::*;
 
 fn again() -> Task {
-    let earlier = vec![
+    let members = vec![
         member(idea(2, "Wider MLP", "Increase the width of the MLP to 512."), measured(0.4)),
         member(
             idea(3, "Use Muon", "Replace AdamW with Muon for the matrix parameters in train.py."),
@@ -20,7 +20,7 @@ fn again() -> Task {
         "Muon optimizer for matrices",
         "Use Muon instead of AdamW for the matrix parameters.",
     );
-    Task { earlier, ..task(twin) }
+    Task { population: population(members), ..task(twin) }
 }
 
 #[tokio::test]
@@ -39,12 +39,12 @@ async fn what_came_to_no_code_may_be_tried_again() {
     for class in [FaultClass::Patch, FaultClass::Duplicate, FaultClass::Infra] {
         let world = World::where_models_always_say(&edit("rate = 1", "rate = 3")).await;
         let mut task = again();
-        task.earlier[1].outcome = failed(class, "it did not apply");
+        task.population.members[1].outcome = failed(class, "it did not apply");
         assert!(world.implementer().implement(&task).await.result.is_ok(), "{class}");
     }
     let world = World::where_models_always_say(&edit("rate = 1", "rate = 3")).await;
     let mut task = again();
-    task.earlier[1].outcome = failed(FaultClass::Crash, "it ran and crashed");
+    task.population.members[1].outcome = failed(FaultClass::Crash, "it ran and crashed");
     assert_eq!(
         nothing(world.implementer().implement(&task).await.result).class,
         FaultClass::Duplicate

@@ -337,8 +337,7 @@ pub(crate) fn task(idea: Idea) -> Task {
         idea,
         code: code(TRAIN),
         parents: vec![],
-        earlier: vec![],
-        lessons: vec![],
+        population: population(vec![]),
         broken: None,
     }
 }

@@ -245,12 +245,17 @@ pub struct Task {
     pub code: Codebase,
     /// The ideas that it builds on.
     pub parents: Vec<Parent>,
-    /// Ideas proposed before it, whatever became of them.
-    pub earlier: Vec<Member>,
-    /// What the run has taught so far.
-    pub lessons: Vec<Lesson>,
+    /// All that was measured so far.
+    pub population: Population,
     /// The revision to mend; `None` for the first.
     pub broken: Option<Broken>,
+}
+
+impl Task {
+    /// Ideas proposed before this one, whatever became of them.
+    pub fn earlier(&self) -> impl Iterator<Item = &Member> {
+        self.population.members.iter().filter(|member| member.idea.id < self.idea.id)
+    }
 }
 
 /// Turns ideas into edits.

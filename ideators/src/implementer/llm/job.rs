@@ -8,7 +8,7 @@ use autores_templates::prompts::{self, Failure, PromptError, Room, Text, Tried};
 
 use crate::conversation::{self, Exchange, Question, Unanswered};
 use crate::diff;
-use crate::knowledge::Knowledge;
+use crate::knowledge::{Knowledge, Yardstick};
 use crate::llm::{Client, Reply};
 
 /// A task on its way.
@@ -30,9 +30,10 @@ pub(super) struct Refused {
 
 impl Job {
     pub(super) fn new(client: Client, knowledge: Arc<Knowledge>, task: Task) -> Self {
+        let yardstick = Yardstick::of(&task.population);
         let parents = task.parents.iter().map(|parent| Tried {
             diff: Some(diff::diff(knowledge.code(), &parent.code)),
-            ..knowledge.tried(&parent.member, None)
+            ..knowledge.tried(&parent.member, yardstick.as_ref())
         });
         let parents = parents.collect();
         let changed = diff::changed(knowledge.code(), &task.code);
@@ -93,7 +94,7 @@ impl Job {
     }
 
     fn text(&self, refused: Option<&Refused>, room: Room) -> Result<Text, PromptError> {
-        let setting = self.knowledge.setting(&self.task.lessons);
+        let setting = self.knowledge.setting(&self.task.population.lessons);
         if let Some(broken) = &self.task.broken {
             let usage = broken.evidence.usage.as_ref();
             let curve = self.knowledge.curve(&broken.evidence.curve);

@@ -91,7 +91,7 @@ async fn judged(passed: &[Passed], job: &Job, calls: &mut Vec<Call>) -> Option<u
             .zip(&diffs)
             .map(|(one, diff)| prompts::Candidate { diff, lines: one.revision.lines })
             .collect();
-        let setting = job.knowledge.setting(&job.task.lessons);
+        let setting = job.knowledge.setting(&job.task.population.lessons);
         prompts::judge(&setting, &job.task.idea, &candidates, room)
     };
     let asked = conversation::ask(&job.client, &question, None, &write, calls).await;

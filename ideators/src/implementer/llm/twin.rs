@@ -26,9 +26,8 @@ pub(super) async fn find(
     calls: &mut Vec<Call>,
 ) -> Option<Fault> {
     let earlier: Vec<&Idea> = task
-        .earlier
-        .iter()
-        .filter(|member| was_tried(&member.outcome) && member.idea.id != task.idea.id)
+        .earlier()
+        .filter(|member| was_tried(&member.outcome))
         .map(|member| &member.idea)
         .collect();
     let mut twin = novelty::twin(&Candidate::from(&task.idea), earlier.iter().copied());

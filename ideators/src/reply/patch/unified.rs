@@ -330,7 +330,7 @@ fn hunk(
     if reader.at == reader.lines.len() && was_cut_off(reader, stated, (old, new), &hunk) {
         return Err(Refused::Truncated { line: hunk.at });
     }
-    if let Some(line) = interrupted(reader, stated, (old, new)) {
+    if let Some(line) = interrupted(reader, stated, (old, new), hunk.changes()) {
         let why = "this line interrupts a hunk; put the diff in a code block".to_owned();
         return Err(Refused::Malformed { line, why });
     }
@@ -346,16 +346,32 @@ fn hunk(
 
 /// The line of prose that follows a hunk at once though the hunk goes on behind it or is not complete: a line of
 /// the file that is misremembered, and not prose.
-fn interrupted(reader: &Reader<'_>, stated: Stated, read: (usize, usize)) -> Option<usize> {
+fn interrupted(
+    reader: &Reader<'_>,
+    stated: Stated,
+    read: (usize, usize),
+    changes: bool,
+) -> Option<usize> {
+    const LOOKED_AT: usize = 12;
     let rest = &reader.lines[reader.at..];
     let line = rest.first().filter(|line| reader.block.is_none() && !line.trim().is_empty())?;
     let frames = ["@@", "diff ", "--- ", "*** ", "<<<<", "-- ", "--", "```", "~~~", "Index:"];
-    if frames.iter().any(|frame| line.starts_with(frame)) {
+    let frame = |line: &&str| frames.iter().any(|frame| line.starts_with(frame));
+    if frame(line) {
         return None;
     }
     let short = stated.counts.is_some_and(|(old, new)| read.0 < old && read.1 < new);
-    let mut beside = rest.iter().take_while(|line| !line.trim().is_empty());
-    (short || beside.any(|line| line.starts_with(['+', '-']))).then_some(reader.at + 1)
+    let beside = rest.iter().take_while(|line| !line.trim().is_empty());
+    let below = rest.iter().take(LOOKED_AT).take_while(|line| !frame(line));
+    let goes_on = beside.into_iter().any(|line| line.starts_with(['+', '-']))
+        || below.into_iter().any(|line| is_marked_code(line));
+    (short || !changes || goes_on).then_some(reader.at + 1)
+}
+
+/// Whether a line has a diff's marker and is no item of a list, in which one space follows.
+fn is_marked_code(line: &str) -> bool {
+    let code = line.strip_prefix(['+', '-']);
+    code.is_some_and(|code| !code.starts_with(' ') || code.starts_with("  "))
 }
 
 /// At the end of a reply, missing lines were cut off rather than miscounted.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use autores_domain::{
     AttemptId, Backend, BackendError, Broken, Codebase, Evidence, ExperimentState, Fault, IdeaId,
-    IdeaStep, Job, Member, Parent, Revision, Run, Task, Workspace,
+    IdeaStep, Job, Member, Parent, Population, Revision, Run, Task, Workspace,
 };
 use std::sync::Arc;
 
@@ -70,8 +70,7 @@ struct Question {
     record: autores_domain::IdeaRecord,
     broken: Option<Broken>,
     parents: Vec<Member>,
-    earlier: Vec<Member>,
-    lessons: Vec<autores_domain::Lesson>,
+    population: Population,
 }
 
 impl Question {
@@ -81,11 +80,7 @@ impl Question {
         Self {
             broken: broken(run, &record),
             parents: record.idea.parents.iter().filter_map(member).collect(),
-            earlier: run.ideas[1..id.number.max(1) as usize]
-                .iter()
-                .map(|record| run.member(record))
-                .collect(),
-            lessons: run.lessons.clone(),
+            population: run.population(),
             record,
         }
     }
@@ -102,8 +97,7 @@ impl Question {
             idea: self.record.idea,
             code,
             parents,
-            earlier: self.earlier,
-            lessons: self.lessons,
+            population: self.population,
             broken: self.broken,
         })
     }
