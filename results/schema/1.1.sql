@@ -5,6 +5,7 @@ alter table run add column tokens bigint;
 create table call (
     run text not null,
     call_key text not null,
+    round bigint not null,
     role text not null,
     model text not null,
     at_ms bigint not null,
@@ -14,5 +15,5 @@ create table call (
     usd double precision,
     latency_ms bigint not null,
     error text,
-    primary key (run, call_key)
+    primary key (run, call_key, round)
 );

@@ -181,8 +181,8 @@ async fn write_idea(connection: &mut AnyConnection, run: &Run, id: &IdeaId) -> W
 async fn write_call(connection: &mut AnyConnection, run: &Run, call: &Call, at_ms: i64) -> Written {
     sqlx::query(
         "insert into call (run, call_key, role, model, at_ms, input_tokens, cached_tokens, output_tokens, usd, \
-         latency_ms, error) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-         on conflict (run, call_key) do nothing",
+         latency_ms, error, round) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+         on conflict (run, call_key, round) do nothing",
     )
     .bind(run.id.as_str())
     .bind(call.key.as_str())
@@ -195,6 +195,7 @@ async fn write_call(connection: &mut AnyConnection, run: &Run, call: &Call, at_m
     .bind(call.usd)
     .bind(call.latency_ms as i64)
     .bind(call.error.as_deref())
+    .bind(i64::from(call.round))
     .execute(connection)
     .await
     .map(drop)

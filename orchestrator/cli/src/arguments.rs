@@ -105,7 +105,8 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "RUN|FILE")]
     pub(crate) lessons: Option<String>,
     /// Repeat a run with the recorded replies of its models: same settings, same ideas, no network
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["scale", "ideator", "strategy", "epochs", "batch", "seed", "barrier",
+        "verify_seeds", "finalists", "lessons", "ModelOptions", "BudgetOptions"])]
     pub(crate) replay: Option<String>,
     #[command(flatten)]
     pub(crate) models: ModelOptions,

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match runtime.block_on(dispatch(arguments)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("error: {:#}", failure.error);
+            eprintln!("error: {}", out::plain(&format!("{:#}", failure.error)));
             failure.exit.into()
         }
     }

@@ -112,6 +112,7 @@ pub(crate) fn choose(
             SelectOption::Judge => Selection::Judge,
         },
         embedding: embedding.or_else(|| settings.embedding.clone()),
+        keeps_transcripts: !options.no_transcripts,
         replay: None,
     }))
 }

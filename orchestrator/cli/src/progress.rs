@@ -10,6 +10,7 @@ use autores_domain::{
 use autores_engine::Observer;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::out::plain;
 use crate::table::{duration, shorten};
 
 /// Where progress goes.
@@ -42,6 +43,7 @@ impl Progress {
 
     /// A line for a person.
     pub(crate) fn say(&self, text: &str) {
+        let text = &*plain(text);
         match self {
             Self::Bar(bar) => bar.println(text),
             Self::Lines(started) => {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use autores_domain::{
-    Budget, Comparison, ExperimentState, Fault, IdeaId, ModelName, Outcome, Purpose, Role, Run,
-    Spent, Status, StopReason, Usage, stats,
+    Budget, Comparison, ExperimentState, Fault, IdeaId, IdeaRecord, ModelName, Outcome, Purpose,
+    Role, Run, Spent, Status, StopReason, Usage, stats,
 };
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub(crate) struct Report {
     tried: Vec<Tried>,
     /// Failures by class.
     failures: BTreeMap<String, usize>,
-    /// Ideas whose revision failed when it ran and was mended.
+    /// Ideas whose first revision failed when it ran and that were measured after a repair.
     mended: usize,
     /// Ideas with the very same code as another, whose result holds for both.
     reused: usize,
@@ -164,8 +164,8 @@ impl Report {
             finalists,
             tried,
             failures,
-            mended: run.ideas.iter().filter(|record| record.revisions.len() > 1).count(),
-            reused: run.ideas.iter().filter(|record| record.reused.is_some()).count(),
+            mended: run.ideas.iter().filter(|record| is_mended(run, record)).count(),
+            reused: run.ideas.iter().filter(|record| is_reused(run, record)).count(),
             occupancy: occupancy(run),
             models: models(run),
             lessons: run.lessons.len(),
@@ -353,6 +353,16 @@ impl Figures {
         let plural = if self.seeds == 1 { "" } else { "s" };
         format!("{:.4}{error} ({} seed{plural})", self.mean, self.seeds)
     }
+}
+
+fn is_mended(run: &Run, record: &IdeaRecord) -> bool {
+    record.revisions.len() > 1 && matches!(run.outcome(record), Outcome::Measured { .. })
+}
+
+/// A repair may come back to code that the idea had before; that is no other idea's.
+fn is_reused(run: &Run, record: &IdeaRecord) -> bool {
+    let reused = record.reused.as_ref().and_then(|experiment| run.experiment(experiment));
+    reused.is_some_and(|other| other.experiment.idea != record.idea.id)
 }
 
 /// What was paid, in a line.

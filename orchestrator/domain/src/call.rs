@@ -176,6 +176,9 @@ impl AddAssign for Tokens {
 pub struct Call {
     /// Who asked.
     pub key: CallKey,
+    /// How often the same was asked before without an answer.
+    #[serde(default)]
+    pub round: u32,
     /// As what.
     pub role: Role,
     /// Which model was asked.

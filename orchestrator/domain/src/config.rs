@@ -130,9 +130,16 @@ pub struct LlmConfig {
     /// A model that gives embeddings, to find ideas that say the same in other words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding: Option<ModelName>,
+    /// Whether what models were asked and said is kept when the run is finished.
+    #[serde(default = "yes")]
+    pub keeps_transcripts: bool,
     /// The run that this one repeats with its recorded replies, without network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A run that is repeated.
@@ -147,6 +154,9 @@ pub struct Replay {
 impl RunConfig {
     /// Ideas that the whole run asks for.
     pub fn ideas(&self) -> u32 {
-        self.epochs.saturating_mul(self.batch)
+        let all = self.epochs.saturating_mul(self.batch);
+        let replay = self.llm.as_ref().and_then(|llm| llm.replay.as_ref());
+        // A run that was left early had replies to no more than it asked for.
+        replay.map_or(all, |replay| all.min(replay.briefs))
     }
 }

@@ -274,6 +274,11 @@ impl Event {
         }
     }
 
+    /// Whether nothing more can happen to the run after it.
+    pub fn ends_the_run(&self) -> bool {
+        matches!(self, Self::RunFinished { .. } | Self::RunFailed { .. })
+    }
+
     /// The calls of models that the event tells of.
     pub fn calls(&self) -> &[Call] {
         match self {

@@ -7,8 +7,8 @@ use rand::RngCore;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Answered, AttemptId, Brief, CallKey, Codebase, Event, Evidence, Fault, Idea, Lesson, Limits,
-    Member, Patch, Population, Proposal, Recorded, Revision, RunId, Usage,
+    Answered, AttemptId, Brief, Call, CallKey, Codebase, Event, Evidence, Fault, Idea, Lesson,
+    Limits, Member, Patch, Population, Proposal, Recorded, Revision, RunId, Usage,
 };
 
 /// A place where one experiment runs at a time.
@@ -212,6 +212,9 @@ pub trait Ideator: Send + Sync {
         brief: &Brief,
         population: &Population,
     ) -> Answered<Result<Vec<Proposal>, Refusal<String>>>;
+
+    /// Begins no further question; those under way are answered.
+    fn stop(&self) {}
 }
 
 /// An idea that another builds on, as far as it came.
@@ -263,6 +266,14 @@ impl Task {
 pub trait Implementer: Send + Sync {
     /// Edits of the task's code that carry out the idea.
     async fn implement(&self, task: &Task) -> Answered<Result<Patch, Refusal<Fault>>>;
+
+    /// Begins no further question; those under way are answered.
+    fn stop(&self) {}
+
+    /// Waits for calls that were made and whose answers nobody needs any more, and tells them.
+    async fn settle(&self) -> Vec<Call> {
+        Vec::new()
+    }
 }
 
 /// Draws lessons.
@@ -274,6 +285,9 @@ pub trait Distiller: Send + Sync {
         number: u32,
         population: &Population,
     ) -> Answered<Result<Vec<Lesson>, Refusal<String>>>;
+
+    /// Begins no further question; those under way are answered.
+    fn stop(&self) {}
 }
 
 /// The codebase under git. `onto` names the revision whose code the edits change; without it they change the base.

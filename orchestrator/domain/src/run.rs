@@ -1,5 +1,6 @@
 //! The state of a run: the fold of its events.
 
+mod account;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,12 +152,12 @@ pub struct Run {
     pub distillations: Vec<LessonsState>,
     /// What models were paid, by role.
     pub spent: BTreeMap<(Role, ModelName), Spent>,
-    /// The calls that are part of it, and whether they failed: what was paid for something left open is told again
-    /// when it is done, and what failed may be answered later under the same key.
-    paid: BTreeSet<(CallKey, bool)>,
+    /// The calls that are part of it, with their rounds: what was paid for something left open is told again when it is
+    /// done.
+    paid: BTreeSet<(CallKey, u32)>,
     /// Milliseconds for which accelerators were held by attempts that have ended, times their number.
     held_ms: i64,
-    /// When each idea, by number, was asked for.
+    /// When each idea, by number, was asked for, on the same clock.
     asked_ms: BTreeMap<u32, i64>,
     /// When each open brief was issued.
     issued_ms: BTreeMap<u32, i64>,
@@ -164,7 +165,7 @@ pub struct Run {
     leads_ms: Vec<i64>,
     /// How long each attempt held its slot.
     durations_ms: Vec<i64>,
-    /// When each running attempt began, and how many accelerators it holds.
+    /// When each running attempt began, on the clock of `active_ms`, and how many accelerators it holds.
     started_ms: BTreeMap<AttemptId, (i64, u32)>,
     /// Number of the last event.
     pub sequence: u64,
@@ -246,54 +247,14 @@ impl Run {
             return Err(Illegal::new(format!("event number {}", self.sequence), &recorded.event));
         }
         self.apply_event(&recorded.event)?;
-        self.account(recorded);
         self.sequence = recorded.sequence;
         // Between one process's last event and the next one's first, nobody worked.
         if !matches!(recorded.event, Event::RunOpened { .. }) {
             self.active_ms += recorded.at_ms - self.updated_ms;
         }
+        self.account(&recorded.event);
         self.updated_ms = recorded.at_ms;
         Ok(())
-    }
-
-    fn account(&mut self, recorded: &Recorded) {
-        for call in recorded.event.calls() {
-            if self.paid.insert((call.key.clone(), call.error.is_some())) {
-                *self.spent.entry((call.role, call.model.clone())).or_default() += call;
-            }
-        }
-        self.time(recorded);
-    }
-
-    /// Keeps how long things take.
-    fn time(&mut self, recorded: &Recorded) {
-        let at_ms = recorded.at_ms;
-        if let Event::BriefIssued { number, .. } = &recorded.event {
-            self.issued_ms.insert(*number, at_ms);
-        }
-        if let Event::BriefAnswered { number, ideas, .. } = &recorded.event
-            && let Some(issued_ms) = self.issued_ms.remove(number)
-        {
-            self.asked_ms.extend(ideas.iter().map(|idea| (idea.id.number, issued_ms)));
-        }
-        if let Event::IdeaCommitted { idea, .. } = &recorded.event
-            && let Some(asked_ms) = self.asked_ms.remove(&idea.number)
-        {
-            self.leads_ms.push(at_ms - asked_ms);
-        }
-        if let Event::AttemptStarted { attempt, slot, .. } = &recorded.event {
-            // A slot without a GPU is one of the machine's cores.
-            let accelerators = (slot.gpus.len() as u32).max(1);
-            self.started_ms.insert(attempt.clone(), (at_ms, accelerators));
-        }
-        if let Event::AttemptMeasured { attempt, .. }
-        | Event::AttemptFailed { attempt, .. }
-        | Event::AttemptLost { attempt, .. } = &recorded.event
-            && let Some((started, accelerators)) = self.started_ms.remove(attempt)
-        {
-            self.held_ms += (at_ms - started) * i64::from(accelerators);
-            self.durations_ms.push(at_ms - started);
-        }
     }
 
     fn apply_event(&mut self, event: &Event) -> Result<(), Illegal> {

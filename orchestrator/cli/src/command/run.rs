@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use autores_domain::{
-    Budget, Event, Lesson, LlmConfig, Problem, Run, RunConfig, RunId, Status, StopReason,
+    Budget, Event, Lesson, LlmConfig, Problem, Run, RunConfig, RunId, Spent, Status, StopReason,
     Transcripts,
 };
 use autores_engine::{Parts, create, drive};
@@ -19,7 +19,7 @@ use crate::exit::{Exit, Failure, OrExit, Outcome};
 use crate::forecast;
 use crate::home::Home;
 use crate::interrupt;
-use crate::out::{out, outln};
+use crate::out::{out, outln, plain};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::{models, wiring};
@@ -37,7 +37,7 @@ pub(crate) async fn run(home: &Home, options: RunOptions) -> Outcome {
     let (found, config) = (wanted.found, wanted.config);
     let store = wiring::store(home).await?;
     let (name, _lock) = claim(home, &store, &options, &found.problem.name).await?;
-    let client = wiring::client(home, &name, &config, file.as_deref())?;
+    let client = wiring::client(home, &name, &config, file.as_deref(), Spent::default())?;
     models::keep_settings(home, &name, file.as_deref().filter(|_| config.llm.is_some()))?;
     let mut progress = Progress::new(options.json);
     progress.say(&format!("run {name}: {} at scale {}", found.problem.name, config.scale));
@@ -58,11 +58,7 @@ pub(crate) async fn run(home: &Home, options: RunOptions) -> Outcome {
         lessons: wanted.lessons,
     };
     let run = create(&name, &*store, created, &mut progress).await?;
-    let outcome = work(home, run, parts, store, progress, None, options.json).await?;
-    if options.models.no_transcripts && outcome == Exit::Done {
-        leave_out_transcripts(home, &name)?;
-    }
-    Ok(outcome)
+    work(home, run, parts, store, progress, None, options.json).await
 }
 
 /// What is to be run, with which settings.
@@ -79,7 +75,7 @@ async fn wanted(
 ) -> Result<Wanted, Failure> {
     if let Some(other) = &options.replay {
         let other = load(home, &other.parse().or_usage()?).await?;
-        let mut config = wiring::repeated(&other)?;
+        let mut config = wiring::repeated(home, &other)?;
         config.slots = options.slots.or(config.slots);
         let found = wiring::problem(&config.problem)?;
         return Ok(Wanted { found, config, lessons: other.known_before });
@@ -130,6 +126,10 @@ pub(crate) async fn work(
             "run {id} was interrupted; nothing that was measured is lost, and `autores resume {id}` goes on with it"
         ))
     })?;
+    let is_left_out = run.config.llm.as_ref().is_some_and(|llm| !llm.keeps_transcripts);
+    if is_left_out && run.status.is_terminal() {
+        leave_out_transcripts(home, &id)?;
+    }
     tell(home, &run, json)
 }
 
@@ -157,15 +157,16 @@ pub(crate) fn tell(home: &Home, run: &Run, json: bool) -> Outcome {
         Status::Finished(_) => Exit::Done,
         Status::Failed(_) => Exit::Failed,
         Status::Stopped(StopReason::Budget) => {
+            let larger = larger(&run.config.budget);
             eprintln!(
-                "\nstopped by its budget; go on with a larger one, such as: autores resume {} {}",
-                run.id,
-                larger(&run.config.budget)
+                "\nstopped by its budget; go on with a larger one, such as: autores resume {} {larger}",
+                run.id
             );
             Exit::Stopped
         }
         Status::Stopped(StopReason::Models) => {
-            eprintln!("\nstopped because no model answers; go on with: autores resume {}", run.id);
+            let why = run.stopped_because.as_deref().unwrap_or("no model answers");
+            eprintln!("\nstopped: {}; go on with: autores resume {}", plain(why), run.id);
             Exit::Stopped
         }
         Status::Stopped(StopReason::Signal | StopReason::Request)

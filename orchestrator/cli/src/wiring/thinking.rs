@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use autores_domain::{
-    Codebase, Distiller, Ideator, Implementer, LlmConfig, ModelName, Run, RunConfig, RunId,
-    Workspace,
+    Codebase, Distiller, Ideator, Implementer, LlmConfig, ModelName, Run, RunConfig, RunId, Spent,
+    Transcripts, Workspace,
 };
 use autores_executor::guard::Rules;
 use autores_ideators::distiller::LlmDistiller;
@@ -81,6 +81,7 @@ pub(crate) fn client(
     run: &RunId,
     config: &RunConfig,
     settings: Option<&Path>,
+    already_spent: Spent,
 ) -> Result<Option<Client>, Failure> {
     let Some(llm) = &config.llm else { return Ok(None) };
     let recorded = llm.replay.as_ref().map(|replay| TranscriptFolder::of(home.path(), &replay.run));
@@ -140,7 +141,7 @@ pub(crate) fn passing_client(settings: Option<&Path>) -> Result<Client, Failure>
 }
 
 /// The configuration with which another run is repeated.
-pub(crate) fn repeated(other: &Run) -> Result<RunConfig, Failure> {
+pub(crate) fn repeated(home: &Home, other: &Run) -> Result<RunConfig, Failure> {
     let mut config = other.config.clone();
     let Some(llm) = &mut config.llm else {
         return Err(anyhow!(
@@ -151,10 +152,20 @@ pub(crate) fn repeated(other: &Run) -> Result<RunConfig, Failure> {
         ))
         .or_usage();
     };
+    let recorded = TranscriptFolder::of(home.path(), &other.id);
+    if recorded.keys()?.is_empty() {
+        return Err(anyhow!(
+            "the transcripts of {} are not there, so it cannot be repeated: they are in {} unless they were left out",
+            other.id,
+            recorded.path().display()
+        ))
+        .or_usage();
+    }
     let briefs = other.briefs.len() as u32;
     llm.replay = Some(autores_domain::Replay { run: other.id.clone(), briefs });
     // What is not paid for needs no limit.
     config.budget.usd = None;
     config.budget.tokens = None;
+    config.budget.accelerator_hours = None;
     Ok(config)
 }

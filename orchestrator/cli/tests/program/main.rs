@@ -14,3 +14,4 @@ mod pretrain;
 mod real_llm;
 mod scripted_llm;
 mod support;
+mod thrift;

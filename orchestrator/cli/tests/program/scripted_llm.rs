@@ -7,7 +7,7 @@ mod form;
 mod question;
 mod run;
 mod tests;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -117,8 +117,10 @@ impl Run {
         let Some(screen) = self.screening(&record.idea.id) else { return Outcome::Pending };
         let is_newest =
             record.reused.is_some() || Some(screen.experiment.revision) == record.revision_number();
+        if !is_newest {
+            return Outcome::Pending;
+        }
         match &screen.state {
-            _ if !is_newest => Outcome::Pending,
             ExperimentState::Measured { measurement, .. } => {
                 Outcome::Measured { reward: measurement.reward }
             }
@@ -192,7 +194,7 @@ impl Run {
     /// as one.
     pub fn accelerator_hours(&self) -> f64 {
         let running = self.started_ms.values().map(|(started, accelerators)| {
-            (self.updated_ms - started).max(0) * i64::from(*accelerators)
+            (self.active_ms - started).max(0) * i64::from(*accelerators)
         });
         (self.held_ms + running.sum::<i64>()) as f64 / 3_600_000.0
     }

@@ -147,6 +147,7 @@ pub(crate) fn fault(class: FaultClass, detail: u8) -> Fault {
 pub(crate) fn calls(detail: u8) -> Vec<Call> {
     let call = |number: u8| Call {
         key: format!("b{detail}.v{number}").parse().expect("a key"),
+        round: 0,
         role: if number == 0 { Role::Ideator } else { Role::Judge },
         model: "openai/gpt-5".parse().expect("a model"),
         tokens: Tokens { input: 100, cached: detail.into(), output: 10 },

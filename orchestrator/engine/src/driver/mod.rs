@@ -83,10 +83,10 @@ pub enum DriveError {
         /// Why.
         fault: Fault,
     },
-    /// The repository cannot be written.
-    #[error("cannot commit {idea}: {fault}")]
+    /// A patch cannot be tried out, or the repository not be written.
+    #[error("cannot write or commit the patch of {idea}: {fault}")]
     Workspace {
-        /// The idea that could not be committed.
+        /// The idea without a commit.
         idea: IdeaId,
         /// Why.
         fault: Fault,
@@ -189,6 +189,9 @@ impl Driver<'_> {
                 if due.is_empty() {
                     break;
                 }
+                if due.iter().any(Event::ends_the_run) {
+                    self.settle().await?;
+                }
                 self.record(due).await?;
             }
             if self.run.status.is_terminal() {
@@ -208,6 +211,9 @@ impl Driver<'_> {
                 && (self.at_once || self.effects.len() == self.waiting)
             {
                 self.effects.shutdown().await;
+                if !self.at_once {
+                    self.settle().await?;
+                }
                 let detail = self.trouble.take();
                 self.record(vec![Event::RunStopped { reason, detail }]).await?;
                 return Ok(());
@@ -309,6 +315,17 @@ impl Driver<'_> {
             info!(?reason, "stopping");
             self.stopping = Some(reason);
         }
+        self.parts.ideator.stop();
+        self.parts.implementer.stop();
+        if let Some(distiller) = &self.parts.distiller {
+            distiller.stop();
+        }
+    }
+
+    /// Tells of calls whose answers nobody waited for.
+    async fn settle(&mut self) -> Result<(), DriveError> {
+        let calls = self.parts.implementer.settle().await;
+        if calls.is_empty() { Ok(()) } else { self.record(vec![Event::CallsMade { calls }]).await }
     }
 
     async fn obey(&mut self, request: Request) -> Result<(), DriveError> {

@@ -87,10 +87,10 @@ impl Question {
 
     async fn task(self, workspace: &dyn Workspace) -> Result<Task, Fault> {
         let base = workspace.codebase();
-        let code = code(workspace, base, self.broken.as_ref().map(|b| &b.revision)).await?;
+        let code = code_at(workspace, base, self.broken.as_ref().map(|b| &b.revision)).await?;
         let mut parents = Vec::new();
         for member in self.parents {
-            let code = code_of(workspace, base, &member).await?;
+            let code = code_at(workspace, base, member.revision.as_ref()).await?;
             parents.push(Parent { member, code });
         }
         Ok(Task {
@@ -103,15 +103,7 @@ impl Question {
     }
 }
 
-async fn code_of(
-    workspace: &dyn Workspace,
-    base: &Codebase,
-    member: &Member,
-) -> Result<Codebase, Fault> {
-    code(workspace, base, member.revision.as_ref()).await
-}
-
-async fn code(
+async fn code_at(
     workspace: &dyn Workspace,
     base: &Codebase,
     revision: Option<&Revision>,

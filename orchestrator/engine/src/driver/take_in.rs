@@ -39,10 +39,12 @@ impl Driver<'_> {
                     self.silences = 0;
                     self.record(vec![Event::LessonsLearnt { number, lessons, calls }]).await
                 }
-                Err(Refusal::Failed(reason)) => {
-                    self.record(vec![Event::LessonsFailed { number, reason, calls }]).await
-                }
-                Err(refusal) => self.put_off(effect, refusal, calls).await,
+                // A run is worth its end without lessons, whoever refuses them.
+                Err(
+                    Refusal::Failed(reason)
+                    | Refusal::Budget(reason)
+                    | Refusal::Unavailable { reason, .. },
+                ) => self.record(vec![Event::LessonsFailed { number, reason, calls }]).await,
             },
             Done::Committed(idea, Ok(revision)) => {
                 self.record(vec![Event::IdeaCommitted { idea, revision }]).await
@@ -142,13 +144,11 @@ impl Driver<'_> {
                 self.stop(StopReason::Budget);
                 self.trouble.get_or_insert(reason);
             }
-            Refusal::Unavailable { reason, is_lasting } => match SILENCES.get(self.silences) {
+            Refusal::Unavailable { reason, is_lasting } => match self.patience() {
                 Some(wait) if !is_lasting && self.stopping.is_none() => {
                     warn!(reason, wait_s = wait.as_secs(), "no model answers");
-                    self.silences += 1;
                     self.waiting += 1;
                     self.in_flight.insert(effect.clone());
-                    let wait = *wait;
                     self.effects.spawn(async move {
                         tokio::time::sleep(wait).await;
                         (effect, Done::Waited)
@@ -162,6 +162,14 @@ impl Driver<'_> {
             },
         }
         if calls.is_empty() { Ok(()) } else { self.record(vec![Event::CallsMade { calls }]).await }
+    }
+
+    /// How long to wait this time; `None` once that is over. What is refused while others wait waits with them.
+    fn patience(&mut self) -> Option<Duration> {
+        if self.waiting == 0 {
+            self.silences += 1;
+        }
+        SILENCES.get(self.silences.saturating_sub(1)).copied()
     }
 
     /// What the end of an attempt means for its experiment.

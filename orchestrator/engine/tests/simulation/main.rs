@@ -258,6 +258,22 @@ fn models_that_do_not_answer_for_a_while_cost_no_idea() {
 }
 
 #[test]
+fn an_outage_that_many_questions_meet_at_once_is_one_silence() {
+    simulate(async {
+        let world = World::new(12, 4, Faults::default());
+        world.create(with_models(config(4, 8, 12))).await;
+        let down = world.down.clone();
+        *down.lock().unwrap() = true;
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(200)).await;
+            *down.lock().unwrap() = false;
+        });
+        world.drive_to_the_end().await;
+        check_finished(&world);
+    });
+}
+
+#[test]
 fn models_that_never_answer_stop_the_run_which_can_be_resumed() {
     simulate(async {
         let world = World::new(12, 2, Faults { silent: 1.0, ..Faults::default() });

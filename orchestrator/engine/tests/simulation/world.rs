@@ -49,6 +49,7 @@ pub(crate) fn with_models(config: RunConfig) -> RunConfig {
         revisions: 0,
         select: Selection::First,
         embedding: None,
+        keeps_transcripts: true,
         replay: None,
     };
     RunConfig { repairs: 2, llm: Some(llm), ..config }
@@ -145,6 +146,8 @@ pub(crate) struct World {
     paid: Arc<Mutex<BTreeMap<CallKey, f64>>>,
     /// The most they may be paid.
     pub(crate) cap_usd: Arc<Mutex<f64>>,
+    /// Whether no model answers now.
+    pub(crate) down: Arc<Mutex<bool>>,
     /// Questions that models were asked, answered or not.
     questions: Arc<Mutex<u32>>,
     /// Briefs answered in the run that is repeated, and its answers' order.
@@ -169,6 +172,7 @@ impl World {
             epoch: Instant::now(),
             paid: Arc::default(),
             cap_usd: Arc::new(Mutex::new(f64::INFINITY)),
+            down: Arc::default(),
             questions: Arc::default(),
             repeats: None,
             answered: Vec::new(),
@@ -211,7 +215,8 @@ impl World {
     fn call(&self, key: &str, role: Role) -> Result<Vec<Call>, Refusal<String>> {
         let mut questions = self.questions.lock().unwrap();
         *questions += 1;
-        if self.rng(&format!("question {questions}")).random_bool(self.faults.silent) {
+        let is_down = *self.down.lock().unwrap();
+        if is_down || self.rng(&format!("question {questions}")).random_bool(self.faults.silent) {
             let reason = "no model answers".to_owned();
             return Err(Refusal::Unavailable { reason, is_lasting: false });
         }
@@ -225,7 +230,7 @@ impl World {
         let tokens = Tokens { input: 10, cached: 0, output: 1 };
         let model = "sim/model".parse().unwrap();
         let usd = Some(CALL_USD);
-        Ok(vec![Call { key, role, model, tokens, usd, latency_ms: 20, error: None }])
+        Ok(vec![Call { key, round: 0, role, model, tokens, usd, latency_ms: 20, error: None }])
     }
 
     fn rng(&self, what: &str) -> ChaCha8Rng {
@@ -486,7 +491,7 @@ impl Backend for World {
             Ok([("loss".to_owned(), loss)].into())
         };
         let usage =
-            Usage { wall_s: 1.0, cpu_s: 1.0, peak_memory_mb: 1.0, peak_gpu_memory_mb: None };
+            Usage { wall_s: takes.as_secs_f64(), cpu_s: 1.0, peak_memory_mb: 1.0, peak_gpu_memory_mb: None };
         Ok(Ended { outcome, usage, metrics: vec![] })
     }
 
