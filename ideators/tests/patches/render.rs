@@ -251,12 +251,16 @@ fn slip(lines: &mut Vec<Line>, how: &Careless) {
     }
 }
 
-/// Whether the diff without this line is not simply the diff of another change: one that only adds lines needs
-/// some context on either side to show that a line is missing.
+/// Whether the diff without this line is not simply the diff of another change: two changes must not become one,
+/// and one that only adds lines needs some context on either side to show that a line is missing.
 fn can_be_missed(lines: &[Line], at: usize) -> bool {
     let mut without = lines.to_vec();
     without.remove(at);
     let is_keep = |line: &Line| matches!(line, Line::Keep(_));
+    let beside = [at.checked_sub(1), Some(at + 1)];
+    if beside.iter().all(|at| at.and_then(|at| lines.get(at)).is_some_and(|line| !is_keep(line))) {
+        return false;
+    }
     let runs = without.split(is_keep).filter(|run| !run.is_empty());
     let only_adds =
         runs.into_iter().any(|run| !run.iter().any(|line| matches!(line, Line::Cut(_))));

@@ -100,13 +100,13 @@ fn hunks(reader: &mut Reader<'_>) -> Vec<Hunk> {
                 let next = Hunk { at: reader.at, strict: true, ..Hunk::default() };
                 hunks.push(std::mem::replace(&mut hunk, next));
             }
-            let (stated, heading) = super::unified::hunk_header(heading);
+            let (stated, heading) = super::hunk::header(heading);
             hunk.stated = hunk.stated.or(stated.old);
             hunk.headings.extend(heading);
         } else if line.trim_end() == END_OF_FILE {
             hunk.at_end = true;
         } else {
-            hunk.ops.push(super::unified::op(line));
+            hunk.ops.push(super::hunk::op(line));
         }
     }
     hunks.push(hunk);

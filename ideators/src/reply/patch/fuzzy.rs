@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::changes;
 use super::file::Splice;
 use super::indent;
 use super::intent::{Hunk, Kind, Op};
-use super::place::{self, Effort, Match, Placed, Unplaced};
+use super::place::{Effort, Match, Placed, Unplaced};
 use super::scope;
 
 /// The share of the old lines, by weight, that must be there.
@@ -287,12 +288,12 @@ fn splices(hunk: &Hunk, old: &[&Op], found: &Alignment, lines: &[&str]) -> Optio
         })
         .collect();
     let shift = indent::shift(pairs.iter().copied())?;
-    if place::already_shifted(hunk, &shift) {
+    if changes::already_shifted(hunk, &shift) {
         return None;
     }
     let mut of_old = found.places.iter();
     let places: Vec<Option<usize>> = (hunk.ops.iter())
         .map(|op| if op.kind == Kind::Add { None } else { of_old.next().copied().flatten() })
         .collect();
-    place::splices(hunk, &places, lines, &shift)
+    changes::splices(hunk, &places, lines, &shift)
 }

@@ -6,10 +6,12 @@
 
 mod apply;
 mod begin;
+mod changes;
 mod edits;
 mod elide;
 mod file;
 mod fuzzy;
+mod hunk;
 mod indent;
 mod intent;
 mod nearest;
@@ -19,6 +21,7 @@ mod read;
 mod refused;
 mod scope;
 mod search;
+mod sparse;
 mod unified;
 mod whole;
 

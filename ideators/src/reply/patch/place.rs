@@ -1,11 +1,13 @@
 //! Where a hunk goes in a file. Never chooses between places that fit equally well.
 
+use super::changes::{shift_of, splices};
 use super::elide;
 use super::file::{File, Splice};
 use super::fuzzy;
-use super::indent::{self, Shift};
+use super::indent::Shift;
 use super::intent::{Hunk, Kind, Op};
 use super::scope;
+use super::sparse::{around_gaps, inline};
 
 /// How a hunk was placed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,7 +52,7 @@ impl Effort {
 
 /// How much two lines may differ to be the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
+pub(super) enum Level {
     Exact,
     TrailingSpace,
     Indentation,
@@ -140,7 +142,7 @@ fn without_context(hunk: &Hunk, old: &[&Op], length: usize) -> Result<Placed, Un
     Ok(Placed { start: length, found: Match::Exact, splices, at_end: true })
 }
 
-fn candidates(
+pub(super) fn candidates(
     old: &[&Op],
     lines: &[&str],
     level: Level,
@@ -220,7 +222,7 @@ fn choose(
 }
 
 /// The changes of a hunk whose old lines stand one after the other from `start`.
-fn at(
+pub(super) fn at(
     hunk: &Hunk,
     old: &[&Op],
     lines: &[&str],
@@ -243,206 +245,4 @@ fn at(
     let splices = splices(hunk, &places, lines, &shift).ok_or(Unplaced::Indentation(start))?;
     let found = if level == Level::Exact { Match::Exact } else { Match::Whitespace };
     Ok(Placed { start, found, splices, at_end: start + old.len() == lines.len() })
-}
-
-/// How new lines are to be indented, from old lines that differ from the file's in their indentation.
-fn shift_of<'a>(
-    hunk: &'a Hunk,
-    window: impl Iterator<Item = &'a str> + Clone,
-    start: usize,
-) -> Result<Shift, Unplaced> {
-    let unclear = Unplaced::Indentation(start);
-    let old = hunk.ops.iter().filter(|op| op.kind != Kind::Add);
-    let pairs = old
-        .zip(window)
-        .filter(|(op, _)| !op.text.trim().is_empty())
-        .map(|(op, line)| (indent::of(&op.text), indent::of(line)));
-    let shift = indent::shift(pairs).ok_or(unclear.clone())?;
-    if already_shifted(hunk, &shift) { Err(unclear) } else { Ok(shift) }
-}
-
-/// Whether the new lines look as if they stood where they belong, unlike the old ones.
-pub(super) fn already_shifted(hunk: &Hunk, shift: &Shift) -> bool {
-    let Shift::In(before) = shift else { return false };
-    let text = |op: &&Op| !op.text.trim().is_empty();
-    let starts = |op: &Op| op.text.starts_with(before.as_str());
-    let mut new = hunk.ops.iter().filter(|op| op.kind == Kind::Add).filter(text).peekable();
-    let mut old = hunk.ops.iter().filter(|op| op.kind != Kind::Add).filter(text);
-    let opens = hunk.ops.windows(2).any(|two| {
-        two[1].kind == Kind::Add && two[0].text.trim_end().ends_with([':', '(', '[', '{', ','])
-    });
-    !before.is_empty() && new.peek().is_some() && !opens && new.all(starts) && !old.any(starts)
-}
-
-/// The changes of a hunk whose old lines stand at `places`; nothing where the place of a new line is open.
-pub(super) fn splices(
-    hunk: &Hunk,
-    places: &[Option<usize>],
-    lines: &[&str],
-    shift: &Shift,
-) -> Option<Vec<Splice>> {
-    let mut splices: Vec<Splice> = Vec::new();
-    let old: Vec<Option<usize>> = hunk
-        .ops
-        .iter()
-        .zip(places)
-        .filter_map(|(op, place)| (op.kind != Kind::Add).then_some(*place))
-        .collect();
-    let (mut index, mut shown) = (0, 0);
-    while index < hunk.ops.len() {
-        if hunk.ops[index].kind == Kind::Keep {
-            index += 1;
-            shown += 1;
-            continue;
-        }
-        let run = hunk.ops[index..].iter().take_while(|op| op.kind != Kind::Keep).count();
-        let (from, to) = (index, index + run);
-        index = to;
-        let removed = hunk.ops[from..to].iter().filter(|op| op.kind == Kind::Cut).count();
-        let (above, below) = (&old[..shown], &old[shown + removed..]);
-        let cuts: Vec<usize> =
-            old[shown..shown + removed].iter().copied().collect::<Option<Vec<usize>>>()?;
-        if cuts.windows(2).any(|two| two[0] + 1 != two[1]) {
-            return None;
-        }
-        let at = match (cuts.first(), cuts.last()) {
-            (Some(first), Some(last)) => {
-                // New lines beside removed ones stay there only where nothing else stands between.
-                let leads = hunk.ops[from].kind == Kind::Add;
-                let trails = hunk.ops[to - 1].kind == Kind::Add;
-                if leads && insertion(above, &old[shown..], lines) != Some(*first)
-                    || trails && !follows(*last, below, lines)
-                {
-                    return None;
-                }
-                *first
-            }
-            _ => insertion(above, below, lines)?,
-        };
-        shown += removed;
-        let new = hunk.ops[from..to].iter().filter(|op| op.kind == Kind::Add);
-        let add = new.map(|op| shifted(&op.text, shift)).collect::<Option<Vec<String>>>()?;
-        splices.push(Splice { at, cut: cuts.len(), add });
-    }
-    Some(splices)
-}
-
-fn shifted(line: &str, shift: &Shift) -> Option<String> {
-    match shift {
-        Shift::In(before) if before.is_empty() => Some(line.to_owned()),
-        _ => indent::apply(line, shift),
-    }
-}
-
-/// Between two old lines there is one place for new ones, if what else stands between them is as many lines
-/// as the hunk shows there and could not be found.
-fn insertion(above: &[Option<usize>], below: &[Option<usize>], lines: &[&str]) -> Option<usize> {
-    let unfound = |place: &&Option<usize>| place.is_none();
-    let before = above.iter().rev().take_while(unfound).count();
-    let after = below.iter().take_while(unfound).count();
-    let last = above.iter().rev().flatten().next().map(|last| last + 1);
-    match (last, below.iter().flatten().next()) {
-        (Some(last), Some(next)) => (last + before + after == *next).then_some(last + before),
-        (Some(last), None) => {
-            (before == 0 && (below.is_empty() || last == lines.len())).then_some(last)
-        }
-        (None, Some(next)) => (after == 0 && (above.is_empty() || *next == 0)).then_some(*next),
-        (None, None) => None,
-    }
-}
-
-/// Whether the old lines go on behind the last removed one, but for blank lines.
-fn follows(last: usize, below: &[Option<usize>], lines: &[&str]) -> bool {
-    let unfound = below.iter().take_while(|place| place.is_none()).count();
-    let Some(next) = below.get(unfound).copied().flatten() else {
-        return below.is_empty() || last + 1 + unfound >= lines.len();
-    };
-    let mut between = lines[last + 1..next].iter();
-    between.all(|line| line.trim().is_empty()) || last + 1 + unfound == next
-}
-
-/// A part of one line, where a block gives just that and no line consists of it.
-fn inline(hunk: &Hunk, old: &[&Op], lines: &[&str]) -> Option<Result<Placed, Unplaced>> {
-    const SHORTEST: usize = 6;
-    let ([old], Some(new)) = (old, hunk.ops.iter().find(|op| op.kind == Kind::Add)) else {
-        return None;
-    };
-    let (old, new) = (old.text.trim(), new.text.trim());
-    if !hunk.inline || old.len() < SHORTEST {
-        return None;
-    }
-    let in_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.');
-    let places: Vec<(usize, usize)> = lines
-        .iter()
-        .enumerate()
-        .flat_map(|(line, text)| text.match_indices(old).map(move |(at, _)| (line, at)))
-        .collect();
-    let [(line, column)] = places.as_slice() else {
-        let found: Vec<usize> = places.iter().map(|(line, _)| *line).collect();
-        return (!found.is_empty()).then_some(Err(Unplaced::Ambiguous(found)));
-    };
-    let text = lines[*line];
-    let (before, after) = (&text[..*column], &text[column + old.len()..]);
-    let word = |c: char| c.is_alphanumeric() || c == '_';
-    let cuts_word = in_word(before.chars().next_back()) && old.starts_with(word)
-        || in_word(after.chars().next()) && old.ends_with(word);
-    if cuts_word {
-        return None;
-    }
-    let splices = vec![Splice { at: *line, cut: 1, add: vec![format!("{before}{new}{after}")] }];
-    let at_end = line + 1 == lines.len();
-    Some(Ok(Placed { start: *line, found: Match::Exact, splices, at_end }))
-}
-
-/// Old lines with some left out between them: each part must have its one place, in the order given.
-fn around_gaps(hunk: &Hunk, lines: &[&str], effort: &mut Effort) -> Result<Placed, Unplaced> {
-    let is_gap = |op: &Op| op.kind == Kind::Keep && elide::is_elision(&op.text);
-    let parts: Vec<Hunk> = hunk
-        .ops
-        .split(is_gap)
-        .filter(|ops| !ops.is_empty())
-        .map(|ops| Hunk { ops: ops.to_vec(), ..Hunk::default() })
-        .collect();
-    let mut found: Vec<(Level, usize, Vec<usize>)> = Vec::new();
-    for part in &parts {
-        let old: Vec<&Op> = part.ops.iter().filter(|op| op.kind != Kind::Add).collect();
-        if old.iter().all(|op| op.text.trim().is_empty()) {
-            return Err(Unplaced::NoContext);
-        }
-        let mut here = (Level::Exact, old.len(), Vec::new());
-        for level in [Level::Exact, Level::TrailingSpace, Level::Indentation] {
-            here = (level, old.len(), candidates(&old, lines, level, effort)?);
-            if !here.2.is_empty() {
-                break;
-            }
-        }
-        found.push(here);
-    }
-    let mut end = 0;
-    for (_, length, starts) in &mut found {
-        starts.retain(|start| *start >= end);
-        end = starts.first().ok_or(Unplaced::NotFound)? + *length;
-    }
-    let mut limit = lines.len();
-    for (_, length, starts) in found.iter_mut().rev() {
-        starts.retain(|start| start + *length <= limit);
-        limit = *starts.last().ok_or(Unplaced::NotFound)?;
-    }
-    let mut placed =
-        Placed { start: lines.len(), found: Match::Exact, splices: Vec::new(), at_end: false };
-    for (part, (level, _, starts)) in parts.iter().zip(&found) {
-        if !part.changes() {
-            continue;
-        }
-        let [start] = starts.as_slice() else { return Err(Unplaced::Ambiguous(starts.clone())) };
-        let old: Vec<&Op> = part.ops.iter().filter(|op| op.kind != Kind::Add).collect();
-        let this = at(part, &old, lines, *start, *level)?;
-        placed.start = placed.start.min(this.start);
-        if this.found != Match::Exact {
-            placed.found = this.found;
-        }
-        placed.splices.extend(this.splices);
-    }
-    let ordered = placed.splices.windows(2).all(|two| two[0].at + two[0].cut <= two[1].at);
-    if ordered && !placed.splices.is_empty() { Ok(placed) } else { Err(Unplaced::NotFound) }
 }

@@ -1,7 +1,8 @@
 //! Unified diffs as models write them: numbers, counts, headers and markers may be wrong or missing.
 //! Never says where a hunk goes.
 
-use super::intent::{Action, Hunk, Kind, Op};
+use super::hunk::{self, Stated, header_pair, is_layout, is_numbered};
+use super::intent::{Action, Hunk, Kind};
 use super::path::{self, Resolved};
 use super::read::Reader;
 use super::refused::Refused;
@@ -21,13 +22,6 @@ struct Section {
     hunks: Vec<Hunk>,
 }
 
-/// What a hunk's header states.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Stated {
-    pub(super) old: Option<usize>,
-    counts: Option<(usize, usize)>,
-}
-
 /// Whether a diff starts where the reader stands.
 pub(super) fn starts(reader: &Reader<'_>) -> bool {
     let line = reader.line(reader.at);
@@ -38,7 +32,9 @@ pub(super) fn starts(reader: &Reader<'_>) -> bool {
     if line.starts_with("--- ") && (next.starts_with("+++ ") || is_numbered(next)) {
         return true;
     }
-    let Some(block) = &reader.block else { return false };
+    let Some(block) = &reader.block else {
+        return line.starts_with("@@ ") && line[3..].contains("@@");
+    };
     let bare = block
         .body
         .iter()
@@ -64,10 +60,6 @@ fn is_marked(reader: &Reader<'_>) -> bool {
     changes
 }
 
-fn is_numbered(line: &str) -> bool {
-    line.strip_prefix("@@ -").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-}
-
 /// Reads the files of a diff up to the end of the block or, in prose, of the diff.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), Refused> {
     let mut section = Section { at: reader.at + 1, ..Section::default() };
@@ -85,9 +77,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), Refused> {
         } else if let Some(new) = line.strip_prefix("+++ ").filter(|_| section.hunks.is_empty()) {
             section.new = Some(path::header(new));
         } else if let Some(header) = line.strip_prefix("@@") {
-            let (stated, heading) = hunk_header(header);
+            let (stated, heading) = hunk::header(header);
             reader.at += 1;
-            hunk(reader, &mut section, stated, heading)?;
+            section.add(hunk::read(reader, stated, heading)?)?;
             continue;
         } else if extended(&mut section, line)? || line.trim().is_empty() {
             // Nothing else to take from it.
@@ -96,7 +88,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), Refused> {
         } else if named(&section, reader)
             && (line.starts_with(['+', '-', ' ', '\t']) || reader.code.contains(line.trim()))
         {
-            hunk(reader, &mut section, Stated::default(), None)?;
+            section.add(hunk::read(reader, Stated::default(), None)?)?;
             if reader.at == at && reader.block.is_none() {
                 break;
             }
@@ -112,12 +104,6 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), Refused> {
 
 fn named(section: &Section, reader: &Reader<'_>) -> bool {
     section.old.is_some() || section.new.is_some() || reader.block.is_some()
-}
-
-/// Whether a `---` line is a header and not a removed line that starts with two hyphens.
-fn header_pair(reader: &Reader<'_>, at: usize) -> bool {
-    let line = |at: usize| reader.lines.get(at).map_or("", |_| reader.line(at));
-    line(at).starts_with("--- ") && (line(at + 1).starts_with("+++ ") || is_numbered(line(at + 1)))
 }
 
 fn git_paths(text: &str) -> Option<(String, String)> {
@@ -169,6 +155,15 @@ fn extended(section: &mut Section, line: &str) -> Result<bool, Refused> {
 }
 
 impl Section {
+    fn add(&mut self, hunk: Hunk) -> Result<(), Refused> {
+        const MOST: usize = 1_000;
+        if self.hunks.len() == MOST {
+            return Err(Refused::TooMuch { what: "hunks for one file".to_owned(), limit: MOST });
+        }
+        self.hunks.push(hunk);
+        Ok(())
+    }
+
     fn name(&self) -> String {
         let git = self.git.as_ref().map(|(_, new)| new.clone());
         let path = git.or_else(|| self.new.clone()).or_else(|| self.old.clone());
@@ -269,182 +264,4 @@ fn created(hunks: &[Hunk]) -> Result<Action, Refused> {
     }
     let unended = hunks.last().is_some_and(|hunk| hunk.unended.new);
     Ok(Action::Create { lines, newline: !unended })
-}
-
-/// The numbers and the heading of a hunk's header, without its first `@@`.
-pub(super) fn hunk_header(text: &str) -> (Stated, Option<String>) {
-    let (inner, after) = text.split_once("@@").unwrap_or((text, ""));
-    let mut words = inner.split_whitespace();
-    let range = |word: Option<&str>, mark: char| -> Option<(usize, usize)> {
-        let numbers = word?.strip_prefix(mark)?;
-        let (start, count) = numbers.split_once(',').unwrap_or((numbers, "1"));
-        Some((start.parse().ok()?, count.parse().ok()?))
-    };
-    let old = range(words.next(), '-');
-    let new = range(words.next(), '+');
-    let stated = Stated {
-        old: old.map(|(start, _)| start),
-        counts: old.zip(new).map(|((_, old), (_, new))| (old, new)),
-    };
-    let heading = if old.is_some() || !after.trim().is_empty() { after } else { inner };
-    let heading = heading.trim();
-    let says = heading.chars().any(char::is_alphanumeric);
-    (stated, (says && heading != "@@").then(|| heading.to_owned()))
-}
-
-/// Reads the lines of one hunk.
-fn hunk(
-    reader: &mut Reader<'_>,
-    section: &mut Section,
-    stated: Stated,
-    heading: Option<String>,
-) -> Result<(), Refused> {
-    const MAX_HUNKS: usize = 1_000;
-    if section.hunks.len() == MAX_HUNKS {
-        return Err(Refused::TooMuch { what: "hunks for one file".to_owned(), limit: MAX_HUNKS });
-    }
-    let mut hunk = Hunk {
-        at: reader.at + 1,
-        stated: stated.old.filter(|line| *line > 0),
-        headings: heading.into_iter().collect(),
-        ..Hunk::default()
-    };
-    let (mut old, mut new) = (0, 0);
-    while reader.at < reader.lines.len() && !ends(reader, stated, (old, new)) {
-        let line = reader.line(reader.at);
-        reader.at += 1;
-        if line.starts_with('\\') {
-            match hunk.ops.last().map(|op| op.kind) {
-                Some(Kind::Keep) => (hunk.unended.old, hunk.unended.new) = (true, true),
-                Some(Kind::Cut) => hunk.unended.old = true,
-                Some(Kind::Add) => hunk.unended.new = true,
-                None => {}
-            }
-            continue;
-        }
-        let op = op(line);
-        old += usize::from(op.kind != Kind::Add);
-        new += usize::from(op.kind != Kind::Cut);
-        hunk.ops.push(op);
-    }
-    if reader.at == reader.lines.len() && was_cut_off(reader, stated, (old, new), &hunk) {
-        return Err(Refused::Truncated { line: hunk.at });
-    }
-    if let Some(line) = interrupted(reader, stated, (old, new), hunk.changes()) {
-        let why = "this line interrupts a hunk; put the diff in a code block".to_owned();
-        return Err(Refused::Malformed { line, why });
-    }
-    // Empty lines behind what the header announces belong to the reply's layout.
-    let announced = stated.counts.map_or(usize::MAX, |(old, _)| old);
-    while old > announced && hunk.ops.last().is_some_and(is_layout) {
-        hunk.ops.pop();
-        old -= 1;
-    }
-    section.hunks.push(hunk);
-    Ok(())
-}
-
-/// The line of prose that follows a hunk at once though the hunk goes on behind it or is not complete: a line of
-/// the file that is misremembered, and not prose.
-fn interrupted(
-    reader: &Reader<'_>,
-    stated: Stated,
-    read: (usize, usize),
-    changes: bool,
-) -> Option<usize> {
-    const LOOKED_AT: usize = 12;
-    let rest = &reader.lines[reader.at..];
-    let line = rest.first().filter(|line| reader.block.is_none() && !line.trim().is_empty())?;
-    let frames = ["@@", "diff ", "--- ", "*** ", "<<<<", "-- ", "--", "```", "~~~", "Index:"];
-    let frame = |line: &&str| frames.iter().any(|frame| line.starts_with(frame));
-    if frame(line) {
-        return None;
-    }
-    let short = stated.counts.is_some_and(|(old, new)| read.0 < old && read.1 < new);
-    let beside = rest.iter().take_while(|line| !line.trim().is_empty());
-    let below = rest.iter().take(LOOKED_AT).take_while(|line| !frame(line));
-    let goes_on = beside.into_iter().any(|line| line.starts_with(['+', '-']))
-        || below.into_iter().any(|line| is_marked_code(line));
-    (short || !changes || goes_on).then_some(reader.at + 1)
-}
-
-/// Whether a line has a diff's marker and is no item of a list, in which one space follows.
-fn is_marked_code(line: &str) -> bool {
-    let code = line.strip_prefix(['+', '-']);
-    code.is_some_and(|code| !code.starts_with(' ') || code.starts_with("  "))
-}
-
-/// At the end of a reply, missing lines were cut off rather than miscounted.
-fn was_cut_off(reader: &Reader<'_>, stated: Stated, read: (usize, usize), hunk: &Hunk) -> bool {
-    let Some((old, new)) = stated.counts else { return reader.block.is_some() };
-    let ends_in_addition = hunk.ops.last().is_none_or(|op| op.kind == Kind::Add);
-    read.1 < new && (read.0 < old || ends_in_addition)
-}
-
-/// Whether the hunk has ended before the line on which the reader stands.
-fn ends(reader: &Reader<'_>, stated: Stated, read: (usize, usize)) -> bool {
-    let line = reader.line(reader.at);
-    if reader.closes(reader.lines[reader.at])
-        || line.starts_with("@@")
-        || line.starts_with("diff --git ")
-        || header_pair(reader, reader.at)
-        || search::starts(line)
-        || line.starts_with("*** ")
-        || is_signature(reader)
-    {
-        return true;
-    }
-    if line.starts_with('\\') {
-        return false;
-    }
-    let complete = stated.counts.is_some_and(|(old, new)| read.0 >= old && read.1 >= new);
-    if reader.block.is_some() {
-        return complete
-            && !line.is_empty()
-            && !line.starts_with(['+', '-', ' ', '\t'])
-            && !reader.code.contains(line.trim());
-    }
-    !continues(reader, complete)
-}
-
-/// The line with two hyphens under which a mail carries a version.
-fn is_signature(reader: &Reader<'_>) -> bool {
-    let next = reader.lines.get(reader.at + 1).map_or("", |line| line.trim());
-    matches!(reader.lines[reader.at], "-- " | "--")
-        && next.starts_with(|c: char| c.is_ascii_digit())
-        && next.contains('.')
-}
-
-/// Whether prose has not begun again: a line of the code, or one that is added, is no prose.
-fn continues(reader: &Reader<'_>, complete: bool) -> bool {
-    let rest = &reader.lines[reader.at..];
-    let blank = rest.iter().take_while(|line| line.is_empty()).take(20).count();
-    let Some(line) = rest.get(blank) else { return false };
-    if blank > 0 && complete {
-        return false;
-    }
-    let known = |text: &str| reader.code.contains(text.trim());
-    match line.chars().next() {
-        Some('+') => !(complete && line.starts_with("+ ")),
-        Some('-') => !complete || known(&line[1..]),
-        Some(' ') => !complete || blank == 0 || known(line),
-        Some('@' | '\\') => true,
-        Some(_) => known(line),
-        None => false,
-    }
-}
-
-/// A line of a hunk by its first character; without a known one it is a line of the file.
-pub(super) fn op(line: &str) -> Op {
-    match line.chars().next() {
-        Some('+') => Op::add(&line[1..]),
-        Some('-') => Op::cut(&line[1..]),
-        Some(' ') => Op { raw: Some(line.to_owned()), ..Op::keep(&line[1..]) },
-        _ => Op::keep(line),
-    }
-}
-
-/// An empty line of the file that lost its space, or one of the reply's layout.
-fn is_layout(op: &Op) -> bool {
-    op.kind == Kind::Keep && op.text.is_empty() && op.raw.is_none()
 }
