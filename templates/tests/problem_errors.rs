@@ -86,6 +86,7 @@ fn each_mistake_is_named_with_its_place_and_the_remedy() {
         ("default_scale: cpu", "default_scale: cpuu"),
         ("reward: negate", "reward: negate\nreward: negate"),
         ("reward: negate", "reward: negate\nenv: [A=B]"),
+        ("reward: negate", "reward: negate\nenv: [OPENAI_API_KEY]"),
         ("metric: {name: loss, curve: train_loss}", "metric: {name: loss"),
         ("curve: train_loss", "curve: \"\""),
         ("--steps 3", "--steps {steps}"),

@@ -48,6 +48,16 @@ pub(super) fn check(file: &str, problem: &ProblemFile) -> Result<(), YamlError> 
                 format!("{:?} is no name of an environment variable", name.value),
             ));
         }
+        if name.value.to_ascii_uppercase().ends_with("API_KEY") {
+            return Err(wrong(
+                file,
+                name,
+                format!(
+                    "{:?} holds a key, and experiments run code that a model wrote; leave it out",
+                    name.value
+                ),
+            ));
+        }
     }
     check_scales(file, problem)
 }
