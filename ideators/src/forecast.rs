@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use autores_domain::{Idea, IdeaId, ModelName, Operator, Role, Selection, Tokens, Vocabulary};
+use autores_domain::{
+    Idea, IdeaId, ModelName, Operator, Role, Selection, Tokens, Vocabulary, WeightedModel,
+};
 use autores_templates::prompts::{self, Ask, Baseline, Format, PromptError, Room, Task, Text};
 
 use crate::knowledge::Knowledge;
@@ -22,6 +24,12 @@ const ASKS: f64 = 1.05;
 const VERSIONS: f64 = 1.25;
 /// Share of the ideas that are mended.
 const MENDED: f64 = 0.15;
+/// Tokens of a byte of code and English, as most models count them.
+const TOKENS_PER_BYTE: f64 = 0.3;
+/// Bytes of an idea's title.
+const TITLE: usize = 60;
+/// Bytes of an idea's plan.
+const PLAN: usize = 500;
 /// Bytes of other ideas and lessons in a prompt, once there are some.
 const TOLD: u64 = 3_000;
 
@@ -30,14 +38,52 @@ const TOLD: u64 = 3_000;
 pub struct Habit {
     /// Its calls.
     pub calls: u64,
-    /// The ideas of the runs in which it was asked.
-    pub ideas: u64,
     /// What it read and wrote.
     pub tokens: Tokens,
 }
 
+impl Habit {
+    fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.tokens += other.tokens;
+    }
+
+    /// Tokens of a call: read, read from the provider's cache, and written.
+    fn each(&self) -> [f64; 3] {
+        let Tokens { input, cached, output } = self.tokens;
+        [input, cached, output].map(|tokens| tokens as f64 / self.calls as f64)
+    }
+}
+
 /// How models were asked in earlier runs of the same problem with the same settings.
-pub type History = BTreeMap<(Role, ModelName), Habit>;
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// The ideas of all these runs.
+    pub ideas: u64,
+    /// How each model was asked as what.
+    pub habits: BTreeMap<(Role, ModelName), Habit>,
+}
+
+impl History {
+    fn of(&self, role: Role, model: &ModelName) -> Option<&Habit> {
+        self.habits.get(&(role, model.clone())).filter(|habit| habit.calls > 0 && self.ideas > 0)
+    }
+
+    /// The habits of all models of a role together; the one that gives embeddings is none.
+    fn of_role(&self, role: Role, embedding: Option<&ModelName>) -> Option<Habit> {
+        let mut all = Habit::default();
+        let models = self.habits.iter().filter(|((of, model), _)| {
+            *of == role && !(role == Role::Ideator && Some(model) == embedding)
+        });
+        models.for_each(|(_, habit)| all.add(habit));
+        (all.calls > 0 && self.ideas > 0).then_some(all)
+    }
+
+    /// What a habit comes to with so many ideas.
+    fn calls(&self, habit: &Habit, plan: &Plan) -> f64 {
+        f64::from(plan.ideas) * habit.calls as f64 / self.ideas as f64
+    }
+}
 
 /// What is to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,57 +132,68 @@ pub async fn forecast(
     for role in Role::ALL {
         let models = knowledge.models(role);
         let all: f64 = models.iter().map(|weighted| weighted.weight).sum();
-        for weighted in models {
-            let share = weighted.weight / all;
-            let line = line(client, knowledge, plan, history, role, &weighted.model, share).await?;
-            if line.calls > 0.0 {
-                lines.push(line);
-            }
+        let habit = history.of_role(role, knowledge.llm().embedding.as_ref());
+        for WeightedModel { model, weight } in models {
+            let (calls, each) = match &habit {
+                // Whoever is asked now writes as it did, or else as the others did.
+                Some(habit) => {
+                    let own = history.of(role, model).unwrap_or(habit);
+                    (history.calls(habit, plan), own.each())
+                }
+                // With the same settings nobody was needed for it.
+                None if history.ideas > 0 => (0.0, [0.0; 3]),
+                None => {
+                    let bytes = prompt_bytes(knowledge, plan.baseline.clone(), role)?;
+                    let input = bytes as f64 * TOKENS_PER_BYTE;
+                    let written = WRITTEN.iter().find(|(known, _)| *known == role);
+                    (calls(knowledge, plan, role), [input, 0.0, written.map_or(0.0, |(_, n)| *n)])
+                }
+            };
+            let calls = calls * weight / all;
+            lines.push(line(client, role, model, calls, each, habit.is_some()).await);
         }
     }
+    lines.extend(embeddings(client, knowledge, plan, history).await);
+    lines.retain(|line| line.calls > 0.0);
     Ok(lines)
 }
 
-async fn line(
+/// Each idea in words is embedded once.
+async fn embeddings(
     client: &Client,
     knowledge: &Knowledge,
     plan: &Plan,
     history: &History,
+) -> Option<Line> {
+    let llm = knowledge.llm();
+    let model = llm.embedding.as_ref().filter(|_| llm.vocabulary == Vocabulary::Free)?;
+    let habit = history.of(Role::Ideator, model);
+    let (calls, each) = match habit {
+        Some(habit) => (history.calls(habit, plan), habit.each()),
+        None => {
+            let input = (TITLE + PLAN) as f64 * client.tokens_per_byte(model);
+            (f64::from(plan.ideas), [input, 0.0, 0.0])
+        }
+    };
+    Some(line(client, Role::Ideator, model, calls, each, habit.is_some()).await)
+}
+
+/// So many calls with these tokens each.
+async fn line(
+    client: &Client,
     role: Role,
     model: &ModelName,
-    share: f64,
-) -> Result<Line, PromptError> {
+    calls: f64,
+    [input, cached, output]: [f64; 3],
+    is_known: bool,
+) -> Line {
     let price = client.model(model).await.price;
-    let habit = history.get(&(role, model.clone())).filter(|habit| habit.ideas > 0);
-    let usd = |calls: f64, tokens: [f64; 3]| {
-        let [input, cached, output] = tokens;
-        price.map(|price| {
-            let fresh = (input - cached) * price.input;
-            calls * (fresh + cached * price.cached_input + output * price.output) / 1e6
-        })
-    };
-    let (calls, tokens) = match habit {
-        Some(habit) => {
-            let calls = f64::from(plan.ideas) * habit.calls as f64 / habit.ideas as f64;
-            let each = |tokens: u64| tokens as f64 / habit.calls.max(1) as f64;
-            let Tokens { input, cached, output } = habit.tokens;
-            (calls, [input, cached, output].map(each))
-        }
-        None => {
-            let bytes = prompt_bytes(knowledge, plan.baseline.clone(), role)?;
-            let input = bytes as f64 * client.tokens_per_byte(model);
-            let written = WRITTEN.iter().find(|(known, _)| *known == role).map_or(0.0, |(_, n)| *n);
-            (calls(knowledge, plan, role) * share, [input, 0.0, written])
-        }
-    };
-    Ok(Line {
-        role,
-        model: model.clone(),
-        calls,
-        tokens: calls * (tokens[0] + tokens[2]),
-        usd: usd(calls, tokens),
-        is_known: habit.is_some(),
-    })
+    let usd = price.map(|price| {
+        let fresh = (input - cached) * price.input;
+        calls * (fresh + cached * price.cached_input + output * price.output) / 1e6
+    });
+    let tokens = calls * (input + output);
+    Line { role, model: model.clone(), calls, tokens, usd, is_known }
 }
 
 /// Calls of a role in the whole run.
@@ -183,9 +240,9 @@ fn prompt_bytes(knowledge: &Knowledge, id: IdeaId, role: Role) -> Result<u64, Pr
         }
         Role::Implementer | Role::Repairer => {
             let idea = Idea {
-                title: "x".repeat(60),
+                title: "x".repeat(TITLE),
                 hypothesis: "x".repeat(300),
-                plan: "x".repeat(500),
+                plan: "x".repeat(PLAN),
                 ..Idea::baseline(id)
             };
             prompts::implement(&setting, &Task { idea: &idea, parents: &[] }, room)?

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Search for improvements of a problem
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Go on with a run after a stop or a crash; running jobs are adopted
     Resume(ResumeOptions),
     /// Ask a run to stop so that it can be resumed
@@ -105,16 +105,18 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "RUN|FILE")]
     pub(crate) lessons: Option<String>,
     /// Repeat a run with the recorded replies of its models: same settings, same ideas, no network
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["scale", "ideator", "strategy", "epochs", "batch", "seed", "barrier",
-        "verify_seeds", "finalists", "lessons", "ModelOptions", "BudgetOptions"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["scale", "ideator", "strategy", "epochs", "batch", "seed", "barrier", "verify_seeds",
+        "finalists", "lessons", "model", "ideator_model", "implementer_model", "judge_model", "repairer_model",
+        "embedding_model", "ideator_choice", "ideas", "candidates", "revisions", "repairs", "select", "budget_usd",
+        "budget_tokens", "budget_gpu_hours"])]
     pub(crate) replay: Option<String>,
+    /// Print events as JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) models: ModelOptions,
     #[command(flatten)]
     pub(crate) budget: BudgetOptions,
-    /// Print events as JSON lines
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -219,14 +221,14 @@ fn amount(text: &str) -> Result<f64, String> {
 pub(crate) struct ResumeOptions {
     /// The run
     pub(crate) run: String,
-    #[command(flatten)]
-    pub(crate) budget: BudgetOptions,
     /// Settings of providers, models and prices [default: those that the run began with]
     #[arg(long, value_name = "FILE", env = "AUTORES_SETTINGS")]
     pub(crate) settings: Option<PathBuf>,
     /// Print events as JSON lines
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) budget: BudgetOptions,
 }
 
 #[derive(Debug, Args)]

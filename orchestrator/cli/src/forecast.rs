@@ -1,6 +1,6 @@
 //! Says before the start what a run is going to cost, as far as that can be known.
 
-use autores_domain::{IdeaId, Run, RunConfig, RunId};
+use autores_domain::{IdeaId, Run, RunConfig, RunId, Status};
 use autores_ideators::forecast::{History, Line, Plan, forecast};
 use autores_ideators::knowledge::Knowledge;
 use autores_ideators::llm::Client;
@@ -102,7 +102,9 @@ async fn earlier(store: &Store, config: &RunConfig) -> Result<Vec<Run>, Failure>
         let log = store.reader().load(&row.id).await?;
         // One that this version cannot read tells nothing.
         let Ok(run) = Run::replay(&row.id, &log) else { continue };
-        if run.config.problem == config.problem && run.ideas.len() > 1 {
+        // One that was left early paid for ideas that it does not have yet.
+        let is_whole = matches!(run.status, Status::Finished(_)) && run.ideas.len() > 1;
+        if run.config.problem == config.problem && is_whole {
             runs.push(run);
         }
         if runs.len() == LOOKED_AT {
@@ -126,13 +128,13 @@ fn is_alike(one: &RunConfig, other: &RunConfig) -> bool {
 }
 
 fn history(runs: &[Run]) -> History {
-    let mut history = History::new();
+    let mut history = History::default();
     for run in runs {
-        for ((role, model), spent) in &run.spent {
-            let habit = history.entry((*role, model.clone())).or_default();
+        history.ideas += run.ideas.len() as u64 - 1;
+        for (asked, spent) in &run.spent {
+            let habit = history.habits.entry(asked.clone()).or_default();
             habit.calls += spent.calls;
             habit.tokens += spent.tokens;
-            habit.ideas += run.ideas.len() as u64 - 1;
         }
     }
     history

@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 async fn dispatch(arguments: Arguments) -> Outcome {
     let home = home::Home::resolve(arguments.dir.as_deref())?;
     match arguments.command {
-        Command::Run(options) => command::run::run(&home, options).await,
+        Command::Run(options) => command::run::run(&home, *options).await,
         Command::Resume(options) => command::resume::run(&home, options).await,
         Command::Stop(options) => command::stop::stop(&home, options).await,
         Command::Pause(options) => command::stop::pause(&home, options).await,

@@ -71,6 +71,7 @@ pub(crate) fn knowledge(
         Box::new(move |path| rules.check(path).is_ok()),
         Arc::new(found.catalogue.clone()),
         llm.clone(),
+        config.seed,
     )
     .or_usage()
 }
@@ -88,6 +89,7 @@ pub(crate) fn client(
     let client = Client::new(ClientSetup {
         settings: models::settings(settings)?,
         budget: config.budget,
+        already_spent: autores_domain::Spent::default(),
         transcripts: Arc::new(TranscriptFolder::of(home.path(), run)),
         recorded: recorded.map(|folder| Arc::new(folder) as _),
         environment: Arc::new(models::environment),
@@ -131,6 +133,7 @@ pub(crate) fn passing_client(settings: Option<&Path>) -> Result<Client, Failure>
     Client::new(ClientSetup {
         settings: models::settings(settings)?,
         budget: autores_domain::Budget::default(),
+        already_spent: autores_domain::Spent::default(),
         transcripts: Arc::new(Nowhere),
         recorded: None,
         environment: Arc::new(models::environment),

@@ -39,6 +39,7 @@ impl Asker {
         let base_url = base_url.to_owned();
         let setup = ClientSetup {
             settings: Settings::built_in().unwrap(),
+            already_spent: autores_domain::Spent::default(),
             budget: Budget::default(),
             transcripts: Arc::new(Kept::default()),
             recorded: None,

@@ -1,7 +1,7 @@
 //! The client of language models against a real one: what it counts, keeps and refuses.
 
 use autores_ideators::llm::{CallError, Finish, Request, Schema};
-use autores_ideators::reply::ideas::{self, Unresolved};
+use autores_ideators::reply::ideas;
 use autores_templates::problems::{self, Code, ProblemSource};
 
 use super::{CONTEXT, NAME, RealLlm, real_llm};
@@ -87,8 +87,6 @@ fn a_real_model_held_to_the_schema_proposes_what_the_catalogue_has() {
                     assert!(!draft.techniques.is_empty(), "{draft:?}");
                     resolved += 1;
                 }
-                // The one thing that a schema cannot forbid.
-                Err(Unresolved::Twice { .. }) => {}
                 Err(error) => panic!("{error}: {}", reply.text),
             }
         }
