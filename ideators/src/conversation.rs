@@ -66,12 +66,19 @@ pub(crate) enum Unanswered {
     Call(#[from] CallError),
     #[error("the question was given up before it was answered")]
     GivenUp,
+    #[error("the run is stopping, so nothing more is begun")]
+    Stopping,
 }
 
 impl Unanswered {
     /// Whether another answer of the same model may be of use.
     pub(crate) fn is_chance(&self) -> bool {
         matches!(self, Self::Call(CallError::Unusable { .. }))
+    }
+
+    /// Whether nobody was asked because the run stops.
+    pub(crate) fn is_stop(&self) -> bool {
+        matches!(self, Self::Stopping | Self::Call(CallError::Stopping { .. }))
     }
 
     /// What it means for what was to be done.
@@ -82,7 +89,8 @@ impl Unanswered {
             Self::Call(CallError::Refused { .. } | CallError::Transcript { .. }) => {
                 Refusal::Unavailable { reason, is_lasting: true }
             }
-            Self::Call(CallError::Unavailable { .. }) => {
+            Self::Stopping
+            | Self::Call(CallError::Unavailable { .. } | CallError::Stopping { .. }) => {
                 Refusal::Unavailable { reason, is_lasting: false }
             }
             Self::Prompt(_)
@@ -108,10 +116,7 @@ pub(crate) async fn ask(
 ) -> Result<Reply, Unanswered> {
     let key: CallKey = question.key.parse()?;
     if is_kept(client, &key, question).await {
-        let nothing = Request::default();
-        let asked = client.ask(&key, question.role, question.model, &nothing).await;
-        pay(calls, asked.call);
-        return Ok(asked.result?);
+        return recall(client, question, calls).await;
     }
     let model = client.model(question.model).await;
     let per_byte = client.tokens_per_byte(question.model);
@@ -146,6 +151,18 @@ pub(crate) async fn ask(
             }
         }
     }
+}
+
+/// The answer that is there already, for which the question need not be put into words.
+pub(crate) async fn recall(
+    client: &Client,
+    question: &Question<'_>,
+    calls: &mut Vec<Call>,
+) -> Result<Reply, Unanswered> {
+    let key: CallKey = question.key.parse()?;
+    let asked = client.ask(&key, question.role, question.model, &Request::default()).await;
+    pay(calls, asked.call);
+    Ok(asked.result?)
 }
 
 /// Whether the answer is there already, so that the question need not be put into words: where a run is repeated without

@@ -12,13 +12,10 @@ use autores_domain::{
     Role,
 };
 use autores_templates::prompts::{self, Room, Tried};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
-use crate::conversation::{self, Exchange, Form, Question};
+use crate::conversation::{self, Exchange, Form, Question, Unanswered};
 use crate::knowledge::{self, Knowledge, Yardstick};
-use crate::llm::choose::Weighted;
-use crate::llm::{Client, Finish};
+use crate::llm::{CallError, Client, Finish};
 
 /// How often a model is asked again after a reply of no use.
 const AGAIN: u32 = 1;
@@ -43,11 +40,14 @@ impl LlmDistiller {
         population: &Population,
         calls: &mut Vec<Call>,
     ) -> Result<Vec<Lesson>, Refusal<String>> {
+        if self.client.is_repeating() {
+            return self.repeat(number, population, calls).await;
+        }
         let news = news(population);
         let Some(baseline) = knowledge::baseline(population).filter(|_| !news.is_empty()) else {
             return Ok(population.lessons.clone());
         };
-        let model = self.model(number).map_err(Refusal::Failed)?;
+        let model = self.model(number)?;
         let yardstick = Yardstick::of(population);
         let experiments: Vec<Tried> = news
             .into_iter()
@@ -72,13 +72,8 @@ impl LlmDistiller {
                 }
                 Err(error) => return Err(error.refusal()),
             };
-            match read::read(&reply.text, &known) {
-                Ok(lessons) => {
-                    let is_whole = reply.finish == Finish::Stop && !lessons.is_empty();
-                    // What a reply did not come to say is not forgotten.
-                    let old = if is_whole { &[][..] } else { &population.lessons[..] };
-                    return Ok(merge::merge(lessons, old));
-                }
+            match read::read(&reply.text, &known, None) {
+                Ok(lessons) => return Ok(merged(lessons, reply.finish, population)),
                 Err(report) => {
                     let words = format!("{report}\n\nAnswer again.");
                     earlier = Some(Exchange::new(&reply.text, &words));
@@ -86,15 +81,47 @@ impl LlmDistiller {
                 }
             }
         }
-        Err(Refusal::Failed(format!("{model} gave no lesson in {} replies: {reason}", AGAIN + 1)))
+        Err(Refusal::Failed(useless(&model, &reason)))
     }
 
-    fn model(&self, number: u32) -> Result<ModelName, String> {
-        let models = self.knowledge.models(Role::Judge);
-        let weights = models.iter().map(|one| (one.model.clone(), one.weight)).collect();
-        let weighted: Weighted<ModelName> =
-            Weighted::new(weights).map_err(|error| error.to_string())?;
-        Ok(weighted.draw(&mut ChaCha8Rng::seed_from_u64(u64::from(number))).clone())
+    /// The lessons of the last recorded reply. Which results were new was judged when it was recorded.
+    async fn repeat(
+        &self,
+        number: u32,
+        population: &Population,
+        calls: &mut Vec<Call>,
+    ) -> Result<Vec<Lesson>, Refusal<String>> {
+        let model = self.model(number)?;
+        let own = population.members.first().map(|member| &member.idea.id.run);
+        let renamed = self.knowledge.replayed().zip(own);
+        let known = evidence(population);
+        let mut learnt = None;
+        let mut refusal = None;
+        for version in 0..=AGAIN {
+            let question = self.question(number, version, &model);
+            match conversation::recall(&self.client, &question, calls).await {
+                Ok(reply) => match read::read(&reply.text, &known, renamed) {
+                    Ok(lessons) => learnt = Some(merged(lessons, reply.finish, population)),
+                    Err(report) => refusal = Some(Refusal::Failed(useless(&model, &report))),
+                },
+                // There was nothing new to learn from, or the version before it was the last.
+                Err(Unanswered::Call(CallError::NotRecorded { .. })) => {}
+                Err(error) if error.is_chance() => {
+                    refusal = Some(Refusal::Failed(useless(&model, &error.to_string())));
+                }
+                Err(error) => refusal = Some(error.refusal()),
+            }
+        }
+        match (learnt, refusal) {
+            (Some(lessons), _) => Ok(lessons),
+            (None, Some(refusal)) => Err(refusal),
+            (None, None) => Ok(population.lessons.clone()),
+        }
+    }
+
+    fn model(&self, number: u32) -> Result<ModelName, Refusal<String>> {
+        let drawn = self.knowledge.draw(Role::Judge, self.knowledge.seed(u64::from(number)));
+        drawn.map_err(|error| Refusal::Unavailable { reason: error.to_string(), is_lasting: true })
     }
 
     fn question<'a>(&self, number: u32, version: u32, model: &'a ModelName) -> Question<'a> {
@@ -110,10 +137,21 @@ impl LlmDistiller {
                 Form::Words => None,
             },
             is_one_of_many: false,
-            seed: u64::from(number) * 100 + u64::from(version),
+            seed: self.knowledge.seed(u64::from(number) * 100 + u64::from(version)),
             logprobs: false,
         }
     }
+}
+
+fn merged(lessons: Vec<Lesson>, finish: Finish, population: &Population) -> Vec<Lesson> {
+    let is_whole = finish == Finish::Stop && !lessons.is_empty();
+    // What a reply did not come to say is not forgotten.
+    let old = if is_whole { &[][..] } else { &population.lessons[..] };
+    merge::merge(lessons, old)
+}
+
+fn useless(model: &ModelName, reason: &str) -> String {
+    format!("{model} gave no lesson in {} replies: {reason}", AGAIN + 1)
 }
 
 /// The newest experiments that are not behind a lesson yet.
@@ -151,5 +189,8 @@ impl Distiller for LlmDistiller {
         let mut calls = Vec::new();
         let result = self.learn(number, population, &mut calls).await;
         Answered { result, calls }
+    }
+    fn stop(&self) {
+        self.client.stop_asking();
     }
 }

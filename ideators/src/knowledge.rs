@@ -4,20 +4,21 @@
 use std::sync::Arc;
 
 use autores_domain::{
-    CodePath, Codebase, FaultClass, Lesson, LlmConfig, Member, Outcome, Population, Problem,
-    RewardRule, Role, Scale, WeightedModel, stats,
+    CodePath, Codebase, FaultClass, Lesson, LlmConfig, Member, ModelName, Outcome, Population,
+    Problem, RewardRule, Role, RunId, Scale, WeightedModel, stats,
 };
 use autores_templates::catalogue::Catalogue;
 use autores_templates::prompts::{self, Baseline, Room, Setting, Tried};
 use autores_templates::settings::Model;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::llm::choose::{WeightError, Weighted};
+use crate::llm::{USUAL_CONTEXT, USUAL_REPLY};
 
 /// Whether an idea may change a file.
 pub type IsEditable = dyn Fn(&CodePath) -> bool + Send + Sync;
 
-/// Tokens of prompt and reply together, where nobody says what a model takes.
-const USUAL_CONTEXT: u64 = 32_768;
-/// Tokens of a reply, where nobody says what a model gives.
-const USUAL_REPLY: u64 = 8_192;
 /// Points of a learning curve that are told.
 const CURVE: usize = 10;
 
@@ -30,6 +31,7 @@ pub struct Knowledge {
     is_editable: Box<IsEditable>,
     catalogue: Arc<Catalogue>,
     llm: LlmConfig,
+    seed: u64,
 }
 
 /// The problem has no such scale.
@@ -42,7 +44,7 @@ pub struct UnknownScale {
 }
 
 impl Knowledge {
-    /// `code` is that of the base commit; `catalogue` may be empty.
+    /// `code` is that of the base commit; `catalogue` may be empty; `seed` is the run's.
     ///
     /// # Errors
     /// If the problem has no such scale.
@@ -53,6 +55,7 @@ impl Knowledge {
         is_editable: Box<IsEditable>,
         catalogue: Arc<Catalogue>,
         llm: LlmConfig,
+        seed: u64,
     ) -> Result<Self, UnknownScale> {
         let Some(size) = problem.scales.get(scale).cloned() else {
             let known: Vec<&str> = problem.scales.keys().map(String::as_str).collect();
@@ -63,7 +66,7 @@ impl Knowledge {
             });
         };
         let scale_name = scale.to_owned();
-        Ok(Self { problem, scale_name, scale: size, code, is_editable, catalogue, llm })
+        Ok(Self { problem, scale_name, scale: size, code, is_editable, catalogue, llm, seed })
     }
 
     pub(crate) fn llm(&self) -> &LlmConfig {
@@ -82,6 +85,25 @@ impl Knowledge {
     pub(crate) fn models(&self, role: Role) -> &[WeightedModel] {
         let of = |role: &Role| self.llm.roles.get(role).filter(|models| !models.is_empty());
         of(&role).or_else(|| of(&Role::Ideator)).map_or(&[], Vec::as_slice)
+    }
+
+    /// One of a role's models, in proportion to their weights.
+    pub(crate) fn draw(&self, role: Role, seed: u64) -> Result<ModelName, WeightError> {
+        let models = self.models(role);
+        let weights = models.iter().map(|one| (one.model.clone(), one.weight)).collect();
+        let weighted: Weighted<ModelName> = Weighted::new(weights)?;
+        Ok(weighted.draw(&mut ChaCha8Rng::seed_from_u64(seed)).clone())
+    }
+
+    /// A seed for a question with this number, another one in a run with another seed.
+    pub(crate) fn seed(&self, number: u64) -> u64 {
+        // Odd, so that no two seeds are mapped to one; large, so that neighbours are far apart.
+        number.wrapping_add(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// The run whose replies are repeated.
+    pub(crate) fn replayed(&self) -> Option<&RunId> {
+        self.llm.replay.as_ref().map(|replay| &replay.run)
     }
 
     pub(crate) fn setting<'a>(&'a self, lessons: &'a [Lesson]) -> Setting<'a> {

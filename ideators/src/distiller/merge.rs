@@ -60,8 +60,9 @@ mod tests {
         Lesson { advice, topic: topic.into(), text: format!("{advice:?} {topic}"), evidence }
     }
 
-    fn check(new: &[Lesson], old: &[Lesson], expected: &[Lesson]) {
-        assert_eq!(merge(new.to_vec(), old), expected);
+    fn check(new: &[&Lesson], old: &[&Lesson], expected: &[&Lesson]) {
+        let owned = |lessons: &[&Lesson]| lessons.iter().copied().cloned().collect::<Vec<_>>();
+        assert_eq!(merge(owned(new), &owned(old)), owned(expected));
     }
 
     #[test]
@@ -70,11 +71,11 @@ mod tests {
             lesson(Advice::Do, "Weight decay", &[9]),
             lesson(Advice::Avoid, "weight decays", &[1, 2]),
         );
-        check(&[weak.clone(), strong.clone()], &[], &[strong.clone()]);
-        check(&[strong.clone(), weak.clone()], &[], &[strong]);
+        check(&[&weak, &strong], &[], &[&strong]);
+        check(&[&strong, &weak], &[], &[&strong]);
         let newer = lesson(Advice::Avoid, "decay of the weight", &[10]);
-        check(&[newer.clone()], &[weak.clone()], &[newer.clone()]);
-        check(&[weak], &[newer.clone()], &[newer]);
+        check(&[&newer], &[&weak], &[&newer]);
+        check(&[&weak], &[&newer], &[&newer]);
     }
 
     #[test]
@@ -83,7 +84,8 @@ mod tests {
             evidence: lesson(Advice::Do, "", &[3, 1]).evidence,
             ..lesson(Advice::Do, "EMA", &[])
         };
-        check(&[lesson(Advice::Do, "EMA", &[3])], &[lesson(Advice::Do, "ema", &[1, 3])], &[joined]);
+        let (new, old) = (lesson(Advice::Do, "EMA", &[3]), lesson(Advice::Do, "ema", &[1, 3]));
+        check(&[&new], &[&old], &[&joined]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use autores_domain::{Advice, IdeaId, Lesson};
+use autores_domain::{Advice, IdeaId, Lesson, RunId};
 use serde_json::{Map, Value, json};
 
 use crate::answer;
@@ -12,11 +12,18 @@ const LONGEST_TOPIC: usize = 80;
 const LONGEST_TEXT: usize = 400;
 const MOST_EVIDENCE: usize = 24;
 
+/// The name that a run had in a reply, and the one that it has here.
+pub(super) type Renamed<'a> = (&'a RunId, &'a RunId);
+
 /// The lessons of a reply, in their order; none where it says that there are none.
 ///
 /// # Errors
 /// What is wrong, for its writer.
-pub(super) fn read(reply: &str, known: &BTreeSet<IdeaId>) -> Result<Vec<Lesson>, String> {
+pub(super) fn read(
+    reply: &str,
+    known: &BTreeSet<IdeaId>,
+    renamed: Option<Renamed<'_>>,
+) -> Result<Vec<Lesson>, String> {
     let found = answer::objects(reply);
     let lists: Vec<&Vec<Value>> =
         found.iter().filter_map(|object| object.get("lessons")?.as_array()).collect();
@@ -40,7 +47,7 @@ pub(super) fn read(reply: &str, known: &BTreeSet<IdeaId>) -> Result<Vec<Lesson>,
     let mut mistake = None;
     let mut lessons = Vec::new();
     for item in items {
-        match lesson(item, known) {
+        match lesson(item, known, renamed) {
             Ok(lesson) => lessons.push(lesson),
             Err(wrong) => {
                 mistake.get_or_insert(wrong);
@@ -53,7 +60,11 @@ pub(super) fn read(reply: &str, known: &BTreeSet<IdeaId>) -> Result<Vec<Lesson>,
     }
 }
 
-fn lesson(item: &Map<String, Value>, known: &BTreeSet<IdeaId>) -> Result<Lesson, String> {
+fn lesson(
+    item: &Map<String, Value>,
+    known: &BTreeSet<IdeaId>,
+    renamed: Option<Renamed<'_>>,
+) -> Result<Lesson, String> {
     let words = |field: &str| item.get(field).and_then(Value::as_str).unwrap_or_default();
     let text = line(words("text"), LONGEST_TEXT);
     if !text.chars().any(char::is_alphanumeric) {
@@ -72,7 +83,7 @@ fn lesson(item: &Map<String, Value>, known: &BTreeSet<IdeaId>) -> Result<Lesson,
         None => Vec::new(),
     };
     let mut evidence: Vec<IdeaId> = Vec::new();
-    for id in named.iter().filter_map(|value| idea(value, known)) {
+    for id in named.iter().filter_map(|value| idea(value, known, renamed)) {
         if !evidence.contains(&id) && evidence.len() < MOST_EVIDENCE {
             evidence.push(id);
         }
@@ -93,13 +104,17 @@ fn lesson(item: &Map<String, Value>, known: &BTreeSet<IdeaId>) -> Result<Lesson,
 }
 
 /// The idea that is meant: `run/i7`, or `i7` where only one run has such a one.
-fn idea(value: &Value, known: &BTreeSet<IdeaId>) -> Option<IdeaId> {
+fn idea(value: &Value, known: &BTreeSet<IdeaId>, renamed: Option<Renamed<'_>>) -> Option<IdeaId> {
     let text = match value {
         Value::String(text) => text.trim().trim_matches(['[', ']', '`', '#']).to_owned(),
         Value::Number(number) => number.to_string(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
     if let Ok(id) = text.parse::<IdeaId>() {
+        let id = match renamed {
+            Some((before, now)) if id.run == *before => IdeaId { run: now.clone(), ..id },
+            Some(_) | None => id,
+        };
         return known.get(&id).cloned();
     }
     let number: u32 = text.trim_start_matches(['i', 'I']).parse().ok()?;

@@ -3,6 +3,7 @@
 
 mod choose;
 mod read;
+mod recorded;
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::breed::members;
 use crate::conversation::{self, Exchange, Form, Question};
 use crate::knowledge::{self, Knowledge, Yardstick};
 use crate::llm::{Client, Schema};
-use crate::reply::ideas;
+use crate::reply::ideas::{self, Draft};
 use read::Read;
 
 /// How often a model is asked again after a reply of no use.
@@ -36,6 +37,14 @@ struct Facts {
     baseline: Baseline,
 }
 
+/// The ideas of a reply that are proposed.
+struct Taken {
+    version: u32,
+    drafts: Vec<Draft>,
+    /// Their places among the drafts.
+    places: Vec<usize>,
+}
+
 impl LlmIdeator {
     /// Briefs that are answered at a time where nobody says otherwise.
     pub const AT_ONCE: usize = 8;
@@ -52,14 +61,17 @@ impl LlmIdeator {
         population: &Population,
         calls: &mut Vec<Call>,
     ) -> Result<Vec<Proposal>, Refusal<String>> {
+        if self.client.is_repeating() {
+            return self.repeat(number, brief, population, calls).await;
+        }
         let model = match self.asked_before(number).await {
             Some(model) => model,
-            None => choose::model(&self.knowledge, number, brief, population)
-                .map_err(Refusal::Failed)?,
+            None => choose::model(&self.knowledge, number, brief, population)?,
         };
         let facts = self.facts(brief, population).map_err(Refusal::Failed)?;
         let mut earlier: Option<Exchange> = None;
-        let mut known: Vec<Proposal> = Vec::new();
+        // Twins are better than nothing: whoever implements them says of what they are.
+        let mut taken: Option<Taken> = None;
         let mut reason = String::new();
         for version in 0..=AGAIN {
             let question = self.question(number, version, brief, &model);
@@ -68,32 +80,46 @@ impl LlmIdeator {
                 conversation::ask(&self.client, &question, earlier.as_ref(), &write, calls).await;
             let reply = match asked {
                 Ok(reply) => reply,
-                // Twins are better than nothing: whoever implements them says of what they are.
-                Err(_) if !known.is_empty() => return Ok(known),
-                Err(error) if error.is_chance() => {
-                    reason = error.to_string();
-                    continue;
-                }
-                Err(error) => return Err(error.refusal()),
+                Err(error) => match error.refusal() {
+                    Refusal::Failed(_) if taken.is_some() => break,
+                    Refusal::Failed(words) if error.is_chance() => {
+                        reason = words;
+                        continue;
+                    }
+                    // What may be answered later leaves the brief open.
+                    refusal => return Err(refusal),
+                },
             };
-            match read::read(&reply.text, &model, brief, population, &self.knowledge) {
-                Ok(Read::New(proposals)) => return Ok(proposals),
-                Ok(Read::Known { proposals, .. }) if !known.is_empty() => return Ok(proposals),
-                Ok(Read::Known { proposals, report }) => {
-                    known = proposals;
-                    earlier = Some(Exchange::new(&reply.text, &report));
-                }
+            let drafts = match read::drafts(&reply.text, &self.knowledge) {
+                Ok(drafts) => drafts,
                 Err(report) => {
                     earlier =
                         Some(Exchange::new(&reply.text, &format!("{report}\n\nAnswer again.")));
                     reason = report;
+                    continue;
+                }
+            };
+            match read::judge(&drafts, brief, population) {
+                Read::New(places) => {
+                    taken = Some(Taken { version, drafts, places });
+                    break;
+                }
+                Read::Known { taken: places, report } => {
+                    let is_second = taken.is_some();
+                    taken = Some(Taken { version, drafts, places });
+                    if is_second {
+                        break;
+                    }
+                    earlier = Some(Exchange::new(&reply.text, &report));
                 }
             }
         }
-        if !known.is_empty() {
-            return Ok(known);
-        }
-        Err(Refusal::Failed(format!("{model} gave no idea in {} replies: {reason}", AGAIN + 1)))
+        let Some(Taken { version, drafts, places }) = taken else {
+            return Err(Refusal::Failed(useless(&model, &reason)));
+        };
+        let noted = self.note(number, version, &drafts, &places, brief, &model).await;
+        noted.map_err(|error| error.refusal())?;
+        Ok(read::proposals(&drafts, &places, &model, brief))
     }
 
     /// The model that answered the brief before a restart. By now, another might be chosen.
@@ -182,6 +208,10 @@ impl LlmIdeator {
     }
 }
 
+fn useless(model: &ModelName, reason: &str) -> String {
+    format!("{model} gave no idea in {} replies: {reason}", AGAIN + 1)
+}
+
 fn key(number: u32, version: u32) -> String {
     match version {
         0 => format!("b{number}"),
@@ -204,5 +234,8 @@ impl Ideator for LlmIdeator {
         let mut calls = Vec::new();
         let result = self.answer(number, brief, population, &mut calls).await;
         Answered { result, calls }
+    }
+    fn stop(&self) {
+        self.client.stop_asking();
     }
 }

@@ -6,22 +6,21 @@ mod errands;
 mod job;
 mod rounds;
 mod select;
+mod turns;
 mod twin;
 mod verdict;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use autores_domain::{
-    Answered, Call, Fault, FaultClass, Gate, Implementer, ModelName, Patch, Refusal, Role, Task,
-};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use autores_domain::{Answered, Call, Fault, Gate, Implementer, ModelName, Patch, Refusal, Task};
 
 use super::CatalogueImplementer;
+use crate::conversation::Unanswered;
 use crate::knowledge::Knowledge;
 use crate::llm::Client;
-use crate::llm::choose::{WeightError, Weighted};
+use crate::llm::choose::WeightError;
 use candidate::Candidate;
 use errands::Errands;
 use job::Job;
@@ -35,6 +34,7 @@ pub struct LlmImplementer {
     catalogue: CatalogueImplementer,
     vectors: Vectors,
     errands: Errands,
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl LlmImplementer {
@@ -48,39 +48,47 @@ impl LlmImplementer {
             catalogue,
             vectors: Vectors::default(),
             errands: Errands::default(),
+            is_stopping: Arc::default(),
         }
     }
 
     async fn write(&self, task: &Task, calls: &mut Vec<Call>) -> Result<Patch, Refusal<Fault>> {
+        let job = Arc::new(Job::new(
+            self.client.clone(),
+            self.knowledge.clone(),
+            task.clone(),
+            self.is_stopping.clone(),
+        ));
         // What is mended was found to be new before it was written.
-        if task.broken.is_none() {
-            let twin = twin::find(task, &self.client, &self.knowledge, &self.vectors, calls).await;
-            if let Some(fault) = twin {
-                return Err(Refusal::Failed(fault));
-            }
+        if task.broken.is_none()
+            && let Some(fault) = twin::find(&job, &self.vectors, calls).await
+        {
+            return Err(Refusal::Failed(fault));
         }
-        let job = Arc::new(Job::new(self.client.clone(), self.knowledge.clone(), task.clone()));
-        let candidates = self
-            .candidates(&job)
-            .map_err(|error| Refusal::Failed(Fault::new(FaultClass::Infra, error.to_string())))?;
-        let candidates =
-            rounds::run(&job, candidates, self.gate.as_ref(), &self.errands, calls).await;
+        let candidates = self.candidates(&job).map_err(|error| Refusal::Unavailable {
+            reason: error.to_string(),
+            is_lasting: true,
+        })?;
+        let candidates = rounds::run(&job, candidates, self.gate.as_ref(), &self.errands, calls)
+            .await
+            .map_err(|error| verdict::refusal(&error))?;
+        // What is chosen from all must not be chosen from those that were judged before the end.
+        if job.chooses_from_all() && candidates.iter().any(Candidate::is_stopped) {
+            return Err(verdict::refusal(&Unanswered::Stopping));
+        }
         let (passed, others) = select::distinct(candidates);
         match passed.is_empty() {
             true => Err(verdict::none_passed(&others)),
-            false => Ok(select::one(passed, &job, calls).await),
+            false => {
+                select::one(passed, &job, calls).await.map_err(|error| verdict::refusal(&error))
+            }
         }
     }
 
     fn candidates(&self, job: &Job) -> Result<Vec<Candidate>, WeightError> {
-        let models = self.knowledge.models(job.role());
-        let weights = models.iter().map(|one| (one.model.clone(), one.weight)).collect();
-        let weighted: Weighted<ModelName> = Weighted::new(weights)?;
-        let draw = |number: u32| {
-            let mut rng = ChaCha8Rng::seed_from_u64(job.seed(number, 0));
-            weighted.draw(&mut rng).clone()
-        };
-        let drawn: Vec<ModelName> = (0..self.knowledge.llm().candidates.max(1)).map(draw).collect();
+        let count = self.knowledge.llm().candidates.max(1);
+        let draw = |number: u32| self.knowledge.draw(job.role(), job.seed(number, 0));
+        let drawn: Vec<ModelName> = (0..count).map(draw).collect::<Result<_, _>>()?;
         Ok((0..)
             .zip(&drawn)
             .map(|(number, model)| {
@@ -102,12 +110,15 @@ impl Implementer for LlmImplementer {
         calls.sort_by(|a, b| a.key.cmp(&b.key));
         Answered { result, calls }
     }
-}
 
-/// The model that judges, for this idea.
-fn judge(knowledge: &Knowledge, seed: u64) -> Option<ModelName> {
-    let models = knowledge.models(Role::Judge);
-    let weights = models.iter().map(|one| (one.model.clone(), one.weight)).collect();
-    let weighted: Weighted<ModelName> = Weighted::new(weights).ok()?;
-    Some(weighted.draw(&mut ChaCha8Rng::seed_from_u64(seed)).clone())
+    fn stop(&self) {
+        self.is_stopping.store(true, Ordering::SeqCst);
+        self.client.stop_asking();
+    }
+
+    async fn settle(&self) -> Vec<Call> {
+        let mut calls = self.errands.settle().await;
+        calls.sort_by(|a, b| a.key.cmp(&b.key));
+        calls
+    }
 }

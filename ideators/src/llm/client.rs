@@ -9,6 +9,7 @@ use autores_templates::settings::{Model, Settings};
 use tokio::sync::Mutex as Queue;
 
 use super::call::Form;
+use super::caller::Stop;
 use super::kept::read_books;
 use super::lane::{Connections, Lane};
 use super::measure::Measure;
@@ -19,10 +20,10 @@ use super::transcript;
 use super::{CallError, SetupError};
 
 /// Tokens of prompt and reply where nobody says how many a model takes.
-const CONTEXT: u64 = 32_768;
+pub(crate) const USUAL_CONTEXT: u64 = 32_768;
 
 /// Tokens of a reply where nobody says how many a model gives.
-pub(crate) const MAX_OUTPUT: u64 = 8_192;
+pub(crate) const USUAL_REPLY: u64 = 8_192;
 
 /// The value of an environment variable.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -34,6 +35,8 @@ pub struct ClientSetup {
     pub settings: Settings,
     /// What calls may cost.
     pub budget: Budget,
+    /// What the run's log tells of calls before. Whichever is more counts as spent: this, or what the transcripts tell.
+    pub already_spent: Spent,
     /// Where the words of calls are kept.
     pub transcripts: Arc<dyn Transcripts>,
     /// The transcripts of a run that is repeated: every answer comes from there, and nothing is sent.
@@ -61,6 +64,7 @@ pub(crate) struct Inner {
     pub(crate) seed: u64,
     pub(crate) transcripts: Arc<dyn Transcripts>,
     pub(crate) recorded: Option<Arc<dyn Transcripts>>,
+    pub(crate) stop: Stop,
     // The same key is the same call, even when it is asked twice at a time.
     pub(crate) open: Mutex<BTreeMap<CallKey, Arc<Queue<()>>>>,
 }
@@ -75,7 +79,8 @@ impl Client {
     /// Reads the calls made so far, which count as spent. Blocking: it reads the transcripts.
     ///
     /// # Errors
-    /// If an address is none, or the transcripts cannot be read. Missing keys are no error here: see [`Client::check`].
+    /// If an address is none, or the transcripts cannot be listed. Missing keys are no error here: see
+    /// [`Client::check`]; nor is a transcript that is damaged, which is not counted.
     pub fn new(setup: ClientSetup) -> Result<Self, SetupError> {
         let mut connections = Connections::default();
         let mut lanes = BTreeMap::new();
@@ -86,6 +91,7 @@ impl Client {
         let meter = Meter::new(setup.budget);
         let measure = Measure::default();
         read_books(setup.transcripts.as_ref(), &meter, &measure)?;
+        meter.raise(setup.already_spent);
         Ok(Self {
             inner: Arc::new(Inner {
                 settings: setup.settings,
@@ -96,6 +102,7 @@ impl Client {
                 seed: setup.seed,
                 transcripts: setup.transcripts,
                 recorded: setup.recorded,
+                stop: Stop::default(),
                 open: Mutex::default(),
             }),
         })
@@ -177,6 +184,12 @@ impl Client {
         self.inner.ping(model).await
     }
 
+    /// Ends the asking, for all clones and for good. What was sent is waited for and kept. No other call, try or wait
+    /// is begun: [`CallError::Stopping`] is the answer.
+    pub fn stop_asking(&self) {
+        self.inner.stop.stop();
+    }
+
     /// What all calls of the run have cost, those before a restart included.
     pub fn spent(&self) -> Spent {
         self.inner.meter.spent()
@@ -207,8 +220,8 @@ impl Client {
             self.inner.look_up(model).await;
         }
         let known = self.inner.known_model(model);
-        let context = known.context.unwrap_or(CONTEXT);
-        let max_output = known.max_output.unwrap_or(MAX_OUTPUT.min(context / 2));
+        let context = known.context.unwrap_or(USUAL_CONTEXT);
+        let max_output = known.max_output.unwrap_or(USUAL_REPLY.min(context / 2));
         Model { context: Some(context), max_output: Some(max_output), ..known }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallError {
-    /// The run's budget is used up. Nothing was sent.
+    /// The run's budget is used up. Nothing was sent, or nothing more after a try that failed.
     #[error("the budget is used up: {0}")]
     Budget(String),
     /// The prompt has to be made shorter.
@@ -22,7 +22,7 @@ pub enum CallError {
         /// What was said about it.
         words: String,
     },
-    /// Asking again would be refused again: somebody has to change the settings.
+    /// Whatever is asked would be refused: somebody has to change the settings.
     #[error("{model} refused the call{}: {words}{}", status_text(*.status), remedy_text(.remedy))]
     Refused {
         /// The model.
@@ -44,7 +44,14 @@ pub enum CallError {
         /// How the last try failed.
         words: String,
     },
-    /// The model answered, and the answer has nothing to go on with.
+    /// The run stops. Nothing was sent, or nothing more after a try that failed. Asked later, it may be answered.
+    #[error("the run stops, so {model} is not asked any more")]
+    Stopping {
+        /// The model.
+        model: ModelName,
+    },
+    /// The model answered, and the answer has nothing to go on with; or it rejects this question. Another may fare
+    /// better.
     #[error("the answer of {model} is of no use: {words}")]
     Unusable {
         /// The model.
@@ -92,6 +99,21 @@ pub enum SetupError {
         address: String,
         /// Where it was found.
         place: String,
+    },
+    /// The address of a provider holds what may be a key.
+    #[error(
+        "provider {provider} has the address {address:?}, and an address is shown in errors, so nothing may stand \
+         before its host or behind its path; {remedy}, and correct {place}"
+    )]
+    Secret {
+        /// The provider.
+        provider: String,
+        /// What was found, without the secret.
+        address: String,
+        /// Where it was found.
+        place: String,
+        /// Where a key belongs.
+        remedy: String,
     },
     /// There is no key, or it cannot be used.
     #[error("{0}")]

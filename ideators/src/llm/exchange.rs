@@ -27,6 +27,8 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 /// What came of a try.
 #[derive(Debug, Default)]
 pub(crate) struct Came {
+    /// The question has gone out, as far as can be told, and nothing came to say that it was not taken.
+    pub(crate) taken: bool,
     pub(crate) status: Option<u16>,
     pub(crate) gathered: Gathered,
 }
@@ -84,13 +86,18 @@ async fn converse(
         .header("accept", if streams { "text/event-stream" } else { "application/json" })
         .body(body);
     // An answer that is not streamed comes when it is thought out: only a stream owes bytes before.
+    came.taken = true;
     let sent = if streams { within(stall, request.send()).await? } else { request.send().await };
-    let response = sent.map_err(|error| Trouble::unavailable(chain(&error.without_url())))?;
+    let response = sent.map_err(|error| {
+        came.taken = !error.is_connect() && !error.is_builder();
+        Trouble::unavailable(chain(&error.without_url()))
+    })?;
     let status = response.status().as_u16();
     came.status = Some(status);
     let mut body = Body { response, stall, read: 0, limit: LARGEST_ERROR };
     if !(200..300).contains(&status) {
-        return Err(failure(lane, status, body, now_ms).await);
+        came.taken = false;
+        return Err(failure(lane, protocol, status, body, now_ms).await);
     }
     match kind(body.response.headers(), streams)? {
         Kind::Whole => whole(lane, &mut body, protocol, &mut came.gathered).await,
@@ -98,7 +105,13 @@ async fn converse(
     }
 }
 
-async fn failure(lane: &Lane, status: u16, mut body: Body, now_ms: i64) -> Trouble {
+async fn failure(
+    lane: &Lane,
+    protocol: &dyn Protocol,
+    status: u16,
+    mut body: Body,
+    now_ms: i64,
+) -> Trouble {
     let header = |name| body.response.headers().get(name).and_then(|value| value.to_str().ok());
     let pause = trouble::pause(header("retry-after-ms"), header("retry-after"), now_ms);
     let location = header(LOCATION.as_str()).map(str::to_owned);
@@ -111,7 +124,7 @@ async fn failure(lane: &Lane, status: u16, mut body: Body, now_ms: i64) -> Troub
         Some(location) if (300..400).contains(&status) => {
             Trouble::Refused { words: format!("it sends the call on to {}", shortened(&location)) }
         }
-        _ => trouble::of_status(status, &text, pause),
+        _ => trouble::of_status(status, &text, pause, protocol.optional()),
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, PoisonError};
 
-use autores_domain::{CallKey, ModelName, Role, TranscriptError, Transcripts};
+use autores_domain::{CallKey, ModelName, Role, Transcripts};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex as Queue;
 
-use super::call::{Form, Made};
-use super::caller::{Caller, caller};
+use super::call::{Ask, Form, Made};
+use super::caller::Caller;
 use super::client::{Client, Inner};
 use super::measure::Measure;
 use super::meter::Meter;
@@ -31,9 +31,10 @@ impl Client {
     {
         let client = self.clone();
         let (key, model, request) = (key.clone(), model.clone(), request.clone());
-        let (_waiting, caller) = caller();
+        let (_waiting, caller) = self.inner.stop.caller();
         let work = tokio::spawn(async move {
-            client.call_on(&key, role, &model, &request, &form, &caller).await
+            let ask = Ask { key: &key, round: 0, role, model: &model };
+            client.call_on(ask, &request, &form, &caller).await
         });
         match work.await {
             Ok(asked) => asked,
@@ -47,9 +48,7 @@ impl Client {
 
     async fn call_on<A>(
         &self,
-        key: &CallKey,
-        role: Role,
-        model: &ModelName,
+        ask: Ask<'_>,
         request: &Request,
         form: &Form<A>,
         caller: &Caller,
@@ -57,36 +56,31 @@ impl Client {
     where
         A: Clone + Serialize + DeserializeOwned,
     {
-        let gate = self.inner.gate(key);
+        let gate = self.inner.gate(ask.key);
         let one = gate.lock().await;
         let asked = match &self.inner.recorded {
-            Some(recorded) => self.repeat(recorded, key, role, model).await,
-            None => self.call_once(key, role, model, request, form, caller).await,
+            Some(recorded) => self.repeat(recorded, ask).await,
+            None => self.call_once(ask, request, form, caller).await,
         };
         drop(one);
-        self.inner.close(key, &gate);
+        self.inner.close(ask.key, &gate);
         asked
     }
 
     /// The recorded answer or error.
-    async fn repeat<A>(
-        &self,
-        recorded: &Arc<dyn Transcripts>,
-        key: &CallKey,
-        role: Role,
-        model: &ModelName,
-    ) -> Asked<A>
+    async fn repeat<A>(&self, recorded: &Arc<dyn Transcripts>, ask: Ask<'_>) -> Asked<A>
     where
         A: Clone + Serialize + DeserializeOwned,
     {
+        let key = ask.key;
         let found = transcript::find::<Request, A>(recorded, key).await;
         let found = match found {
-            Ok(Some(found)) if found.call.role == role && found.call.model == *model => found,
+            Ok(Some(found)) if ask.is_for(&found.call) => found,
             Ok(_) => {
                 let error = CallError::NotRecorded { key: key.clone() };
-                return Made::nothing(key, role, model, error).asked();
+                return Made::nothing(ask, error).asked();
             }
-            Err(error) => return Made::nothing(key, role, model, error).asked(),
+            Err(error) => return Made::nothing(ask, error).asked(),
         };
         let result = match (&found.reply, &found.error) {
             (Some(reply), _) => Ok(reply.clone()),
@@ -96,7 +90,7 @@ impl Client {
         let known = transcript::find::<Request, A>(&self.inner.transcripts, key).await;
         if !matches!(known, Ok(Some(_))) {
             if let Err(error) = transcript::keep(&self.inner.transcripts, &found).await {
-                return Made::nothing(key, role, model, error).asked();
+                return Made::nothing(ask, error).asked();
             }
             found.paid().for_each(|call| self.inner.meter.record(call));
         }
@@ -106,9 +100,7 @@ impl Client {
     /// The kept answer, else a new one.
     async fn call_once<A>(
         &self,
-        key: &CallKey,
-        role: Role,
-        model: &ModelName,
+        ask: Ask<'_>,
         request: &Request,
         form: &Form<A>,
         caller: &Caller,
@@ -116,18 +108,18 @@ impl Client {
     where
         A: Clone + Serialize + DeserializeOwned,
     {
-        let earlier = match transcript::find::<Request, A>(&self.inner.transcripts, key).await {
-            Ok(Some(Transcript { call, reply: Some(reply), .. }))
-                if call.role == role && call.model == *model =>
-            {
+        let known = transcript::find::<Request, A>(&self.inner.transcripts, ask.key).await;
+        let (round, earlier) = match known {
+            Ok(Some(Transcript { call, reply: Some(reply), .. })) if ask.is_for(&call) => {
                 return Asked { call, result: Ok(reply) };
             }
-            Ok(Some(other)) => other.paid().cloned().collect(),
-            Ok(None) => Vec::new(),
-            Err(error) => return Made::nothing(key, role, model, error).asked(),
+            Ok(Some(other)) => (other.call.round + 1, other.paid().cloned().collect()),
+            Ok(None) => (0, Vec::new()),
+            Err(error) => return Made::nothing(ask, error).asked(),
         };
-        let mut made = self.inner.make(key, role, model, request, form, caller).await;
-        if made.tries.is_empty() && caller.is_gone() {
+        let ask = Ask { round, ..ask };
+        let mut made = self.inner.make(ask, request, form, caller).await;
+        if made.tries.is_empty() && caller.is_over() {
             return made.asked();
         }
         let transcript = Transcript {
@@ -168,12 +160,19 @@ pub(super) fn read_books(
     meter: &Meter,
     measure: &Measure,
 ) -> Result<(), SetupError> {
-    let failed = |error: TranscriptError| SetupError::Transcripts(error.to_string());
-    for key in transcripts.keys().map_err(failed)? {
-        let Some(bytes) = transcripts.find(&key).map_err(failed)? else { continue };
-        let Ok(bill) = serde_json::from_slice::<Bill>(&bytes) else {
-            tracing::warn!(%key, "a transcript cannot be read, so its cost is not counted");
-            continue;
+    let keys = transcripts.keys().map_err(|error| SetupError::Transcripts(error.to_string()))?;
+    for key in keys {
+        let bill = match transcripts.find(&key) {
+            Ok(Some(bytes)) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+            Ok(None) => continue,
+            Err(error) => Err(error.to_string()),
+        };
+        let bill: Bill = match bill {
+            Ok(bill) => bill,
+            Err(error) => {
+                tracing::warn!(%key, error, "a transcript cannot be read; its cost is not counted");
+                continue;
+            }
         };
         bill.paid().for_each(|call| meter.record(call));
         if let (Some(one), Ok(request)) =

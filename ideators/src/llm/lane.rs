@@ -41,7 +41,7 @@ pub(crate) struct Learnt {
     /// Whether its limits were asked for.
     pub(crate) asked: bool,
     /// Parts of a question that it refused.
-    pub(crate) without: BTreeSet<String>,
+    pub(crate) without: BTreeSet<&'static str>,
 }
 
 impl Lane {
@@ -58,19 +58,25 @@ impl Lane {
                 .filter(|value| !value.trim().is_empty())
                 .map(|value| (value, name.clone()))
         });
+        // A server of one's own asks for no key; one that does says so itself.
+        let needs_key = settings.needs_key && from_variable.is_none();
+        let settings = &Provider { needs_key, ..settings.clone() };
         let (address, place) = from_variable
             .unwrap_or_else(|| (settings.base_url.clone(), format!("base_url of provider {name}")));
         let base_url = address.trim().trim_end_matches('/').to_owned();
-        let url = Url::parse(&base_url).ok().filter(|url| {
-            matches!(url.scheme(), "http" | "https") && url.has_host() && url.password().is_none()
-        });
+        let url = Url::parse(&base_url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let (provider, shown) = (name.to_owned(), without_secrets(&base_url));
         let Some(url) = url else {
-            return Err(SetupError::Address {
-                provider: name.to_owned(),
-                address: without_password(&base_url),
-                place,
-            });
+            return Err(SetupError::Address { provider, address: shown, place });
         };
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        // An address is shown in errors, so it holds nothing that nobody may see.
+        if !is_plain || url.query().is_some() || url.fragment().is_some() {
+            let remedy = key::remedy(settings, name);
+            return Err(SetupError::Secret { provider, address: shown, place, remedy });
+        }
         Ok(Self {
             name: name.to_owned(),
             pace: Pace::new(
@@ -216,9 +222,18 @@ fn is_own_machine(url: &Url) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
-fn without_password(address: &str) -> String {
-    match (address.split_once("://"), address.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => address.to_owned(),
+/// The address without its user, its password and what follows a `?` or `#`.
+fn without_secrets(address: &str) -> String {
+    let (scheme, rest) = match address.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), address),
+    };
+    let (rest, asked) = match rest.find(['?', '#']) {
+        Some(end) => (&rest[..end], format!("{}…", &rest[end..=end])),
+        None => (rest, String::new()),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}…@{host}{asked}"),
+        None => format!("{scheme}{rest}{asked}"),
     }
 }

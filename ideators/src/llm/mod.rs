@@ -11,6 +11,7 @@ mod key;
 mod lane;
 mod measure;
 mod meter;
+mod note;
 mod pace;
 mod plan;
 mod provider;
@@ -20,5 +21,6 @@ mod transcript;
 mod trouble;
 
 pub use client::{Client, ClientSetup, Environment};
+pub(crate) use client::{USUAL_CONTEXT, USUAL_REPLY};
 pub use error::{CallError, SetupError};
 pub use request::{Asked, Finish, Ping, Reply, Request, Schema, Turn, Who};

@@ -6,11 +6,11 @@ use autores_domain::{ModelName, Tokens};
 use autores_templates::settings::Model;
 
 use super::CallError;
-use super::client::{Inner, MAX_OUTPUT};
-use super::exchange::fetch;
+use super::client::{Inner, USUAL_REPLY};
+use super::exchange::{Came, fetch};
 use super::lane::Lane;
 use super::meter::{Cost, Forecast};
-use super::provider::{Gathered, Limits, Protocol, Question, embeds};
+use super::provider::{Limits, Protocol, Question, embeds};
 use super::request::Request;
 use super::transcript::Try;
 use super::trouble::Trouble;
@@ -118,7 +118,7 @@ impl Inner {
 }
 
 impl Plan<'_> {
-    pub(super) fn question<'a>(&'a self, without: &'a BTreeSet<String>) -> Question<'a> {
+    pub(super) fn question<'a>(&'a self, without: &'a BTreeSet<&'static str>) -> Question<'a> {
         Question {
             provider: &self.lane.settings,
             base_url: &self.lane.base_url,
@@ -138,35 +138,48 @@ impl Plan<'_> {
             Cost::of(tokens, self.known.price.map(|price| price.of(tokens)))
         };
         Forecast {
-            likely: cost(self.input, self.max_output.min(LIKELY_OUTPUT)),
+            likely: cost(self.input, self.likely_output()),
             worst: cost(self.input + self.input / 2 + 256, self.max_output),
         }
     }
 
-    /// Tokens that a try took, and whether that is estimated: text that came was paid for, counted or not.
-    pub(super) fn count(&self, gathered: &Gathered, whole: bool) -> (Tokens, bool) {
+    fn likely_output(&self) -> u64 {
+        self.max_output.min(LIKELY_OUTPUT)
+    }
+
+    /// Tokens that a try took, and whether that is estimated: what was taken and not refused is paid for, whether or
+    /// not an answer came through.
+    pub(super) fn count(&self, came: &Came, result: &Result<(), Trouble>) -> (Tokens, bool) {
+        let gathered = &came.gathered;
         let received = (gathered.bytes() as f64 * OUTPUT_PER_BYTE).ceil() as u64;
+        let estimate = |output| Tokens { input: self.input, cached: 0, output };
+        let least = match result {
+            Ok(()) => {
+                return gathered.usage.map_or((estimate(received), true), |usage| (usage, false));
+            }
+            // Nobody knows what the model had written when its answer was lost.
+            Err(Trouble::Unavailable { .. } | Trouble::Unusable { .. }) if came.taken => {
+                received.max(self.likely_output())
+            }
+            Err(_) => received,
+        };
         match gathered.usage {
-            Some(usage) if whole => (usage, false),
             Some(usage) => {
-                let output = usage.output.max(received);
+                let output = usage.output.max(least);
                 (Tokens { output, ..usage }, output > usage.output)
             }
-            None if whole || received > 0 => {
-                (Tokens { input: self.input, cached: 0, output: received }, true)
-            }
+            None if least > 0 => (estimate(least), true),
             None => (Tokens::default(), false),
         }
     }
 
-    /// Leaves a part out of all later questions to the model; `false` if that was done before.
-    pub(super) fn leave_out(&self, name: &str) -> bool {
+    /// Leaves a part out of all later questions to the model.
+    pub(super) fn leave_out(&self, name: &'static str) {
         let mut is_new = false;
-        self.lane.learn(self.model, |learnt| is_new = learnt.without.insert(name.to_owned()));
+        self.lane.learn(self.model, |learnt| is_new = learnt.without.insert(name));
         if is_new {
             tracing::info!(model = %self.model, part = name, "the model does not take this part of a question; it is left out");
         }
-        is_new
     }
 
     pub(super) fn error(&self, trouble: Trouble, tries: &[Try]) -> CallError {
@@ -184,20 +197,28 @@ impl Plan<'_> {
                     words,
                 }
             }
-            Trouble::Refused { words } | Trouble::Parameter { words, .. } => {
+            Trouble::Refused { words } => {
                 CallError::Refused { model, status, words, remedy: self.lane.remedy(status) }
+            }
+            Trouble::Rejected { words } | Trouble::Parameter { words, .. } => {
+                let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
+                CallError::Unusable {
+                    model,
+                    words: format!("it rejects the question{status}: {words}"),
+                }
             }
             Trouble::Unavailable { words, .. } => {
                 CallError::Unavailable { model, tries: tries.len() as u32, words }
             }
             Trouble::Unusable { words, .. } => CallError::Unusable { model, words },
+            Trouble::Over(over) => over.error(&model, tries.len()),
         }
     }
 }
 
 /// Tokens that the reply may have, so that it fits into the window behind the prompt.
 fn max_output(request: &Request, known: &Model, input: u64) -> u64 {
-    let model = known.max_output.unwrap_or(MAX_OUTPUT);
+    let model = known.max_output.unwrap_or(USUAL_REPLY);
     let wanted = request.max_output.map_or(model, |wanted| match known.max_output {
         Some(most) => wanted.min(most),
         None => wanted,

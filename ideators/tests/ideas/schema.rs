@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use autores_domain::{CodePath, TechniqueUse};
-use autores_ideators::reply::ideas::{
-    Draft, Unresolved, Vocabulary, parse, plain_schema, resolve, schema,
-};
+use autores_ideators::reply::ideas::{Draft, Vocabulary, parse, plain_schema, resolve, schema};
 use autores_templates::catalogue::Catalogue;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -105,10 +103,8 @@ proptest! {
             prop_assert_eq!(&draft.techniques, &wanted(idea));
             prop_assert!(!draft.title.is_empty() && !draft.plan.is_empty());
             if form == 1 {
-                match resolve(draft.clone(), &CATALOGUE) {
-                    Ok(_) | Err(Unresolved::Twice { .. }) => {}
-                    Err(error) => prop_assert!(false, "{}: {}", error, reply),
-                }
+                let resolved = resolve(draft.clone(), &CATALOGUE);
+                prop_assert!(resolved.is_ok(), "{:?}: {}", resolved, reply);
             }
         }
     }
@@ -214,9 +210,30 @@ fn what_the_catalogue_does_not_have_is_refused_with_the_nearest_it_has() {
         refused("muon", &[("rate", "0.03")]).to_string(),
         "\"0.03\" is not a value of knob rate of muon (did you mean 0.02?); it has 1e-3, 0.02, 0.050"
     );
-    let mut twice = draft("muon", &[]);
-    twice.techniques.extend(draft("muon", &[("rate", "1e-3")]).techniques);
-    assert!(matches!(resolve(twice, &CATALOGUE), Err(Unresolved::Twice { .. })));
+}
+
+#[test]
+fn of_a_technique_that_is_used_twice_the_first_use_counts_unless_it_says_only_the_defaults() {
+    let rate = |uses: &[&[(&str, &str)]]| {
+        let techniques = uses.iter().flat_map(|knobs| draft("muon", knobs).techniques).collect();
+        let resolved = resolve(Draft { techniques, ..draft("muon", &[]) }, &CATALOGUE).unwrap();
+        assert_eq!(resolved.techniques.len(), 1);
+        resolved.techniques[0].knobs["rate"].clone()
+    };
+    assert_eq!(rate(&[&[], &[("rate", "1e-3")]]), "1e-3");
+    assert_eq!(rate(&[&[("rate", "1e-3")], &[]]), "1e-3");
+    assert_eq!(rate(&[&[("rate", "0.050")], &[("rate", "1e-3")]]), "0.050");
+    assert_eq!(rate(&[&[("rate", "0.001")], &[("rate", "1e-3")]]), "1e-3");
+}
+
+#[test]
+fn an_idea_of_techniques_is_called_after_them() {
+    let mut idea = draft("tie", &[]);
+    idea.techniques.extend(draft("Muon", &[("rate", "0.001")]).techniques);
+    let echo = Draft { title: "at most ten words".into(), hypothesis: "It helps.".into(), ..idea };
+    let resolved = resolve(echo, &CATALOGUE).unwrap();
+    assert_eq!(resolved.title, "muon(nesterov=True, rate=1e-3) + tie");
+    assert_eq!(resolved.hypothesis, "It helps.");
 }
 
 #[test]

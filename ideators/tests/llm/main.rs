@@ -7,6 +7,8 @@ mod misbehaving;
 mod pace;
 mod resume;
 mod setup;
+mod stop;
 mod support;
+mod taken;
 mod trouble;
 mod wire;

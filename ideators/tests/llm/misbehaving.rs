@@ -19,6 +19,8 @@ pub(crate) enum Act {
     Pieces { content_type: &'static str, wait: Duration, pieces: Vec<Vec<u8>>, then: Then },
     /// Does this after a while.
     Late(Duration, Box<Act>),
+    /// Closes the connection without a word.
+    Close,
 }
 
 /// What comes after the last piece.
@@ -164,6 +166,7 @@ async fn perform(stream: &mut TcpStream, act: &Act) -> std::io::Result<()> {
             sleep(*wait).await;
             Box::pin(perform(stream, act)).await
         }
+        Act::Close => stream.shutdown().await,
     }
 }
 

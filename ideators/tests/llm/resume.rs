@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use autores_domain::{Call, Role};
+use autores_domain::{Call, CallKey, Role, Spent, TranscriptError, Transcripts};
 use autores_ideators::llm::{CallError, Client};
 
 use crate::misbehaving::*;
@@ -32,8 +32,29 @@ async fn what_failed_is_asked_again_and_both_are_paid() {
     assert!(ask(&setup.client(), "b1").await.result.is_err());
     let asked = ask(&setup.client(), "b1").await;
     assert_eq!(asked.call.tokens.output, 20);
+    assert_eq!(ask(&setup.client(), "b1").await, asked, "an answer is given as it was");
     let spent = setup.client().spent();
     assert_eq!((spent.calls, spent.tokens.output), (2, 60));
+}
+
+#[tokio::test]
+async fn each_time_that_a_key_is_asked_again_is_another_round() {
+    let server = Server::start([refusal(), refusal(), reply("fine")]).await;
+    let setup = Setup::at(&server.url());
+    let client = setup.client();
+    for round in 0..2 {
+        let failed = ask(&client, "b1").await;
+        assert!(failed.result.is_err());
+        assert_eq!((failed.call.round, failed.call.tokens.output), (round, 20));
+    }
+    for client in [&client, &setup.client()] {
+        let asked = ask(client, "b1").await;
+        assert!(asked.result.is_ok());
+        assert_eq!(asked.call.round, 2, "the answer keeps its round");
+    }
+    let (_, repeated) = repeating(&setup);
+    assert_eq!(ask(&repeated, "b1").await.call.round, 2);
+    assert_eq!(client.spent().tokens.output, 60);
 }
 
 #[tokio::test]
@@ -109,33 +130,82 @@ async fn a_repeated_run_asks_for_nothing_new() {
 
 #[tokio::test]
 async fn a_damaged_transcript_is_asked_anew() {
-    use autores_domain::Transcripts;
     let server = Server::start([reply("fine")]).await;
     let setup = Setup::at(&server.url());
     setup.transcripts.keep(&key("b1"), b"{\"call\":").unwrap();
     assert_eq!(ask(&setup.client(), "b1").await.result.unwrap().text, "fine");
 }
 
+/// Transcripts of which one is damaged.
+#[derive(Debug)]
+struct Damaged(Arc<Memory>);
+
+impl Transcripts for Damaged {
+    fn find(&self, at: &CallKey) -> Result<Option<Vec<u8>>, TranscriptError> {
+        if *at == key("b1") {
+            return Err(TranscriptError("b1.json.gz is no gzip".to_owned()));
+        }
+        self.0.find(at)
+    }
+
+    fn keep(&self, at: &CallKey, transcript: &[u8]) -> Result<(), TranscriptError> {
+        self.0.keep(at, transcript)
+    }
+
+    fn keys(&self) -> Result<Vec<CallKey>, TranscriptError> {
+        self.0.keys()
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_transcript_is_not_counted_but_the_log_knows_what_was_spent() {
+    let server = Server::start([reply("one"), reply("two")]).await;
+    let setup = Setup::at(&server.url());
+    let client = setup.client();
+    let mut told = Spent::default();
+    for at in ["b1", "b2"] {
+        told += &ask(&client, at).await.call;
+    }
+    let mut again = setup.client_setup();
+    again.transcripts = Arc::new(Damaged(setup.transcripts.clone()));
+    let client = Client::new(again.clone()).unwrap();
+    assert_eq!((client.spent().calls, client.spent().tokens.output), (1, 20));
+    again.already_spent = told;
+    assert_eq!(Client::new(again.clone()).unwrap().spent(), told);
+    again.already_spent = Spent { calls: 1, ..Spent::default() };
+    again.transcripts = setup.transcripts.clone();
+    assert_eq!(
+        Client::new(again).unwrap().spent(),
+        told,
+        "a log that lags behind takes nothing away"
+    );
+}
+
+#[tokio::test]
+async fn what_the_log_tells_counts_for_the_budget() {
+    let server = Server::start([reply("fine")]).await;
+    let setup = Setup::at(&server.url()).with(|setup| {
+        setup.budget.usd = Some(1.0);
+        setup.already_spent = Spent { usd: 0.999, ..Spent::default() };
+    });
+    let error = ask(&setup.client(), "b1").await.result.unwrap_err();
+    assert!(matches!(error, CallError::Budget(_)), "{error}");
+    assert_eq!(server.count(), 0);
+}
+
 #[derive(Debug)]
 struct Full;
 
-impl autores_domain::Transcripts for Full {
-    fn find(
-        &self,
-        _: &autores_domain::CallKey,
-    ) -> Result<Option<Vec<u8>>, autores_domain::TranscriptError> {
+impl Transcripts for Full {
+    fn find(&self, _: &CallKey) -> Result<Option<Vec<u8>>, TranscriptError> {
         Ok(None)
     }
 
-    fn keep(
-        &self,
-        _: &autores_domain::CallKey,
-        _: &[u8],
-    ) -> Result<(), autores_domain::TranscriptError> {
-        Err(autores_domain::TranscriptError("the disk is full".to_owned()))
+    fn keep(&self, _: &CallKey, _: &[u8]) -> Result<(), TranscriptError> {
+        Err(TranscriptError("the disk is full".to_owned()))
     }
 
-    fn keys(&self) -> Result<Vec<autores_domain::CallKey>, autores_domain::TranscriptError> {
+    fn keys(&self) -> Result<Vec<CallKey>, TranscriptError> {
         Ok(Vec::new())
     }
 }

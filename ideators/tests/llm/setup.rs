@@ -77,6 +77,29 @@ fn an_address_that_is_none_is_named_with_its_place() {
     );
 }
 
+#[test]
+fn an_address_with_a_secret_in_it_is_refused_and_not_shown() {
+    for (address, shown) in [
+        ("https://sk-secret@host/v1", "https://…@host/v1"),
+        ("https://me:sk-secret@host/v1", "https://…@host/v1"),
+        ("https://host/v1?key=sk-secret", "https://host/v1?…"),
+        ("https://host/v1#sk-secret", "https://host/v1#…"),
+    ] {
+        let setup = Setup::at(address);
+        let error = Client::new(setup.client_setup()).err().unwrap().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "provider test has the address {shown:?}, and an address is shown in errors, so nothing may stand \
+                 before its host or behind its path; set TEST_KEY, and correct base_url of provider test"
+            )
+        );
+    }
+    let error = Client::new(Setup::at("sk-secret@host").client_setup()).err().unwrap().to_string();
+    assert!(error.contains("…@host") && !error.contains("secret"), "{error}");
+    assert!(Client::new(Setup::at("https://host/@scope/v1").client_setup()).is_ok());
+}
+
 #[tokio::test]
 async fn a_model_of_an_unknown_provider_is_named() {
     let client = Setup::at("http://127.0.0.1:9/v1").client();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use autores_domain::{Budget, CallKey, ModelName, Role, TranscriptError, Transcripts};
+use autores_domain::{Budget, CallKey, ModelName, Role, Spent, TranscriptError, Transcripts};
 use autores_ideators::llm::{Asked, Client, ClientSetup, Reply, Request};
 use autores_templates::settings::{Api, Model, Price, Provider, Settings};
 
@@ -74,6 +74,7 @@ pub(crate) struct Setup {
     pub(crate) provider: Provider,
     pub(crate) model: Model,
     pub(crate) budget: Budget,
+    pub(crate) already_spent: Spent,
     pub(crate) transcripts: Arc<Memory>,
     pub(crate) recorded: Option<Arc<Memory>>,
     pub(crate) environment: BTreeMap<String, String>,
@@ -90,6 +91,7 @@ impl Setup {
                 ..Model::default()
             },
             budget: Budget::default(),
+            already_spent: Spent::default(),
             transcripts: Arc::default(),
             recorded: None,
             environment: [("TEST_KEY".to_owned(), KEY.to_owned())].into(),
@@ -110,6 +112,7 @@ impl Setup {
                 ..Settings::default()
             },
             budget: self.budget,
+            already_spent: self.already_spent,
             transcripts: self.transcripts.clone(),
             recorded: self.recorded.clone().map(|recorded| recorded as Arc<dyn Transcripts>),
             environment: Arc::new(move |name| environment.get(name).cloned()),

@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use autores_domain::Tokens;
-use autores_ideators::llm::{CallError, Finish};
+use autores_domain::{Role, Tokens};
+use autores_ideators::llm::{CallError, Finish, Request, Schema};
+use autores_templates::settings::Api;
+use futures_util::future::join_all;
+use serde_json::json;
 
 use crate::misbehaving::*;
 use crate::support::*;
@@ -68,7 +71,7 @@ async fn what_passes_is_tried_again() {
         invalid_utf8(),
     ];
     let tests = passing.map(|act| recovers(act, false));
-    futures_util::future::join_all(tests).await;
+    join_all(tests).await;
 }
 
 #[tokio::test]
@@ -82,18 +85,18 @@ async fn a_stream_that_breaks_is_asked_for_again() {
         failing_stream(),
     ];
     let tests = breaking.map(|act| recovers(act, true));
-    futures_util::future::join_all(tests).await;
+    join_all(tests).await;
 }
 
 #[tokio::test]
 async fn text_that_came_before_a_break_is_paid_for() {
-    let setup = recovers(cut_stream(&[&"word ".repeat(200)]), true).await;
+    let setup = recovers(cut_stream(&[&"word ".repeat(2000)]), true).await;
     let tries = &setup.transcripts.json("b1")["tries"];
-    assert_eq!(tries[0]["tokens"]["output"], 300, "1000 bytes");
+    assert_eq!(tries[0]["tokens"]["output"], 3000, "10000 bytes");
     assert_eq!(tries[0]["estimated"], true);
     assert!(tries[0]["tokens"]["input"].as_u64().unwrap() > 0);
     let call = &setup.transcripts.json("b1")["call"];
-    assert_eq!(call["tokens"]["output"], 320);
+    assert_eq!(call["tokens"]["output"], 3020);
 }
 
 #[tokio::test]
@@ -149,11 +152,19 @@ async fn tries_end() {
 
 #[tokio::test]
 async fn what_would_be_refused_again_is_asked_once() {
-    for status in [400, 401, 403, 404, 422] {
+    for status in [401, 402, 403, 404] {
         let (error, count) = fails(failure(status, "no"), false).await;
         assert!(
             matches!(error, CallError::Refused { status: Some(s), .. } if s == status),
             "{error}"
+        );
+        assert_eq!(count, 1, "{status}");
+    }
+    for status in [400, 415, 422] {
+        let (error, count) = fails(failure(status, "no"), false).await;
+        assert_eq!(
+            error.to_string(),
+            format!("the answer of test/m is of no use: it rejects the question ({status}): no")
         );
         assert_eq!(count, 1, "{status}");
     }
@@ -238,12 +249,76 @@ async fn a_prompt_that_cannot_fit_is_not_sent() {
     assert_eq!((server.count(), asked.call.tokens), (0, Tokens::default()));
 }
 
+/// The model does not take this part of a question.
+fn unsupported(part: &str) -> Act {
+    let body = json!({"error": {
+        "message": format!("Unsupported parameter: '{part}' is not supported with this model."),
+        "type": "invalid_request_error", "param": part, "code": "unsupported_parameter"
+    }});
+    let headers = vec![("content-type", "application/json".to_owned())];
+    Act::Answer { status: 400, headers, body: body.to_string().into_bytes() }
+}
+
+#[tokio::test]
+async fn questions_that_are_under_way_learn_together_what_a_model_does_not_take() {
+    let late = |act| Act::Late(Duration::from_millis(100), Box::new(act));
+    let acts = (0..4).map(|_| late(unsupported("temperature")));
+    let server = Server::start(acts.chain([reply("fine")])).await;
+    let setup = Setup::at(&server.url()).with(|setup| {
+        setup.provider.tries = 1;
+        setup.model.temperature = Some(0.5);
+    });
+    let client = setup.client();
+    let asked = (0..4).map(|number| {
+        let client = client.clone();
+        async move { ask(&client, &format!("i1.c{number}")).await.result }
+    });
+    for result in join_all(asked).await {
+        assert_eq!(result.unwrap().text, "fine");
+    }
+    let heard = server.heard();
+    let sent = heard.iter().map(|heard| heard.body.get("temperature").is_some());
+    assert_eq!(sent.collect::<Vec<_>>(), [true, true, true, true, false, false, false, false]);
+}
+
+#[tokio::test]
+async fn a_part_that_is_refused_though_it_was_left_out_is_not_asked_for_ever() {
+    let server = Server::start([unsupported("temperature")]).await;
+    let setup = Setup::at(&server.url()).with(|setup| setup.model.temperature = Some(0.5));
+    let error = ask(&setup.client(), "b1").await.result.unwrap_err();
+    assert!(matches!(error, CallError::Unusable { .. }), "{error}");
+    assert_eq!(server.count(), 2);
+}
+
+#[tokio::test]
+async fn each_protocol_leaves_out_its_own_parts() {
+    for (api, refused, field) in [
+        (Api::OpenaiResponses, "text.format", "text"),
+        (Api::OpenaiResponses, "reasoning.effort", "reasoning"),
+        (Api::OpenaiResponses, "include[0]", "include"),
+        (Api::Anthropic, "output_config.format", "output_config"),
+    ] {
+        let server = Server::start([unsupported(refused), failure(500, "oops")]).await;
+        let setup = Setup::at(&server.url()).with(|setup| {
+            setup.provider.api = api;
+            setup.model.effort = Some("low".to_owned());
+        });
+        let schema = Schema { name: "ideas".to_owned(), json: json!({"type": "object"}) };
+        let question = Request { schema: Some(schema), logprobs: true, ..question() };
+        setup
+            .client()
+            .ask(&key("b1"), Role::Ideator, &model(), &question)
+            .await
+            .result
+            .unwrap_err();
+        let sent = server.heard().into_iter().map(|heard| heard.body.get(field).is_some());
+        assert_eq!(sent.collect::<Vec<_>>(), [true, false, false], "{refused}");
+    }
+}
+
 #[tokio::test]
 async fn a_part_that_a_model_does_not_take_is_left_out_from_then_on() {
-    let body = r#"{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.","type":"invalid_request_error","param":"max_tokens","code":"unsupported_parameter"}}"#;
-    let headers = vec![("content-type", "application/json".to_owned())];
-    let refused = Act::Answer { status: 400, headers, body: body.into() };
-    let server = Server::start([refused, reply("fine")]).await;
+    let server = Server::start([unsupported("max_tokens"), reply("fine")]).await;
     let setup = Setup::at(&server.url()).with(|setup| setup.provider.tries = 1);
     let client = setup.client();
     assert!(ask(&client, "b1").await.result.is_ok());

@@ -1,5 +1,7 @@
 //! Which of several candidates becomes the revision.
 
+use std::collections::BTreeSet;
+
 use autores_domain::*;
 use serde_json::Value;
 use wiremock::ResponseTemplate;
@@ -144,4 +146,40 @@ async fn the_settings_of_a_model_say_its_temperature() {
     });
     world.implementer().implement(&anything()).await.result.unwrap();
     assert!(world.heard().await.iter().all(|question| question["temperature"] == 0.2));
+}
+
+#[tokio::test]
+async fn each_question_has_a_seed_of_its_own_and_another_in_a_run_with_another_seed() {
+    let seeds = |run: u64| async move {
+        let world = World::where_models_always_say("no patch").await.with(|world| {
+            world.seed = run;
+            world.llm.candidates = 2;
+            world.llm.revisions = 11;
+        });
+        nothing(world.implementer().implement(&anything()).await.result);
+        let heard = world.heard().await;
+        let seeds: BTreeSet<u64> =
+            heard.iter().map(|question| question["seed"].as_u64().unwrap()).collect();
+        assert_eq!((heard.len(), seeds.len()), (24, 24));
+        seeds
+    };
+    assert!(seeds(1).await.is_disjoint(&seeds(2).await));
+}
+
+#[tokio::test]
+async fn a_run_with_another_seed_asks_other_models() {
+    let models = |run: u64| async move {
+        let world = World::where_models_always_say(&edit("rate = 1", "rate = 3")).await.with(|w| {
+            w.seed = run;
+            w.llm.candidates = 30;
+            w.llm.select = Selection::Smallest;
+            let models = vec![weighted("test/a", 1.0), weighted("test/b", 1.0)];
+            w.llm.roles.insert(Role::Implementer, models);
+        });
+        let calls = world.implementer().implement(&anything()).await.calls;
+        calls.iter().map(|call| (call.key.clone(), call.model.clone())).collect::<Vec<_>>()
+    };
+    let (one, other) = (models(1).await, models(2).await);
+    assert_eq!(one, models(1).await);
+    assert_ne!(one, other);
 }

@@ -95,9 +95,7 @@ async fn after_a_crash_nothing_is_asked_twice() {
     assert_eq!(second, first);
     assert_eq!(world.heard().await.len(), sent);
     // And with no server at all, from the transcripts alone.
-    let mut again = World::where_models_say(|_| panic!("a recorded run asks nobody")).await;
-    again.llm = world.llm.clone();
-    again.recorded = Some(world.transcripts.clone());
+    let again = world.again().await;
     assert_eq!(again.implementer().implement(&faster()).await, first);
 }
 
@@ -127,10 +125,55 @@ async fn what_was_not_recorded_fails_and_says_so() {
     let mut world = World::where_models_say(|_| panic!("a recorded run asks nobody")).await;
     world.recorded = Some(world.transcripts.clone());
     let fault = nothing(world.implementer().implement(&faster()).await.result);
-    assert_eq!(fault.class, FaultClass::Infra);
+    assert_eq!(fault.class, FaultClass::Patch, "asked again, it would come to the same");
     assert!(fault.reason.contains("no reply is recorded under i7.r0.c0.v0"), "{}", fault.reason);
     let reason = nothing(world.ideator().propose(3, &brief(), &population(vec![])).await.result);
     assert!(reason.contains("no reply is recorded under b3"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_idea_that_fits_into_no_window_is_rejected_and_the_run_goes_on() {
+    let too_long = |_: &serde_json::Value| {
+        wiremock::ResponseTemplate::new(400).set_body_json(serde_json::json!({
+            "error": {"code": "context_length_exceeded", "message": "This model's maximum context length is 9 tokens."}
+        }))
+    };
+    let world = World::where_models_say(too_long).await.with(|world| world.llm.candidates = 2);
+    let fault = nothing(world.implementer().implement(&faster()).await.result);
+    assert_eq!(fault.class, FaultClass::Patch);
+    assert!(fault.reason.contains("the prompt needs"), "{}", fault.reason);
+
+    let world = World::where_models_say(|_| panic!("nothing is to be sent"))
+        .await
+        .with(|world| world.model.context = Some(300));
+    let fault = nothing(world.implementer().implement(&faster()).await.result);
+    assert_eq!(fault.class, FaultClass::Patch);
+    assert!(fault.reason.contains("the prompt needs"), "{}", fault.reason);
+}
+
+#[tokio::test]
+async fn a_brief_stays_open_where_another_idea_could_not_be_asked_for() {
+    let again = r#"{"ideas": [{"title": "Faster", "hypothesis": "it helps", "plan": "Raise the rate in train.py from 1 to 3."}]}"#;
+    let tried = population(vec![member(faster().idea, measured(0.52))]);
+    let world = World::where_models_say(|question| match question["seed"].as_u64().unwrap() {
+        5 => say(again),
+        _ => fail(500),
+    })
+    .await;
+    let answered = world.ideator().propose(3, &brief(), &tried).await;
+    assert!(
+        matches!(&answered.result, Err(Refusal::Unavailable { is_lasting: false, .. })),
+        "{answered:?}"
+    );
+    assert_eq!(keys(&answered.calls), ["b3"], "what was paid is told");
+
+    // A reply that says the same costs more than is left for another.
+    let world = World::where_models_always_say(again)
+        .await
+        .with(|world| world.budget = Budget { tokens: Some(2_100), ..Budget::default() });
+    let answered = world.ideator().propose(3, &brief(), &tried).await;
+    assert!(matches!(&answered.result, Err(Refusal::Budget(_))), "{answered:?}");
+    assert_eq!(world.heard().await.len(), 1);
 }
 
 #[tokio::test]
@@ -151,6 +194,38 @@ async fn a_model_that_hangs_holds_no_patch_up_and_its_call_is_told_later() {
     let next = Task { idea: idea(8, "Deeper", "Make it deeper."), ..faster() };
     let answered = implementer.implement(&next).await;
     assert_eq!(keys(&answered.calls), ["i7.r0.c1.v0", "i8.r0.c0.v0"]);
+    // After the last idea there is no next one.
+    let start = Instant::now();
+    assert_eq!(keys(&implementer.settle().await), ["i8.r0.c1.v0"]);
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert_eq!(implementer.settle().await, []);
+    assert_eq!(world.client().spent().calls, 4, "each call is told once");
+}
+
+#[tokio::test]
+async fn the_first_model_holds_a_patch_of_the_second_up_for_a_while_only() {
+    let world = World::where_models_say(|question| match asked_for(question).0 {
+        0 => late(say(&edit("rate = 1", "rate = 3")), Duration::from_secs(6)),
+        _ => say(&edit("rate = 1", "rate = 4")),
+    })
+    .await
+    .with(|world| world.llm.candidates = 3);
+    let implementer = world.implementer();
+    let start = Instant::now();
+    let answered = implementer.implement(&faster()).await;
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    let taken = answered.result.unwrap();
+    assert!(after(&taken, TRAIN).starts_with("rate = 4\n"));
+    assert_eq!(keys(&answered.calls), ["i7.r0.c1.v0", "i7.r0.c2.v0"]);
+    assert_eq!(world.gate.seen.lock().unwrap().len(), 1, "no gate is asked in vain");
+    assert_eq!(keys(&implementer.settle().await), ["i7.r0.c0.v0"]);
+    // By now the first has answered, but the second was taken: after a crash, and in a repetition.
+    assert_eq!(world.implementer().implement(&faster()).await.result, Ok(taken.clone()));
+    let again = world.again().await;
+    assert_eq!(again.implementer().implement(&faster()).await.result, Ok(taken.clone()));
+    let third = again.again().await.with(|world| world.recorded = Some(again.transcripts.clone()));
+    assert_eq!(third.implementer().implement(&faster()).await.result, Ok(taken));
+    assert_eq!(world.client().spent().calls, 3, "what was decided is no call");
 }
 
 #[tokio::test]

@@ -97,6 +97,8 @@ pub(crate) struct World {
     pub(crate) provider: Provider,
     pub(crate) model: Model,
     pub(crate) budget: Budget,
+    /// The run's.
+    pub(crate) seed: u64,
 }
 
 impl World {
@@ -123,6 +125,7 @@ impl World {
                 select: Selection::First,
                 embedding: None,
                 replay: None,
+                keeps_transcripts: true,
             },
             provider: Provider {
                 api: Api::OpenaiChat,
@@ -149,6 +152,7 @@ impl World {
                 ..Model::default()
             },
             budget: Budget::default(),
+            seed: 0,
         }
     }
 
@@ -156,6 +160,16 @@ impl World {
     pub(crate) async fn where_models_always_say(text: &str) -> Self {
         let text = text.to_owned();
         Self::where_models_say(move |_| say(&text)).await
+    }
+
+    /// The same run again, from its transcripts alone.
+    pub(crate) async fn again(&self) -> Self {
+        let mut again = Self::where_models_say(|_| panic!("a recorded run asks nobody")).await;
+        again.llm = self.llm.clone();
+        again.llm.replay = Some(Replay { run: "r".parse().unwrap(), briefs: 1 });
+        again.recorded = Some(self.transcripts.clone());
+        (again.gate, again.seed) = (self.gate.clone(), self.seed);
+        again
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
@@ -172,6 +186,7 @@ impl World {
                 models,
                 ..Settings::default()
             },
+            already_spent: autores_domain::Spent::default(),
             budget: self.budget,
             transcripts: self.transcripts.clone(),
             recorded: self.recorded.clone().map(|recorded| recorded as Arc<dyn Transcripts>),
@@ -182,7 +197,7 @@ impl World {
         .unwrap()
     }
 
-    fn knowledge(&self) -> Arc<Knowledge> {
+    pub(crate) fn knowledge(&self) -> Arc<Knowledge> {
         let editable = Box::new(|path: &CodePath| *path != "eval.py".parse().unwrap());
         let knowledge = Knowledge::new(
             problem(),
@@ -191,6 +206,7 @@ impl World {
             editable,
             catalogue(),
             self.llm.clone(),
+            self.seed,
         );
         Arc::new(knowledge.unwrap())
     }
@@ -260,7 +276,7 @@ pub(crate) fn edit(find: &str, replace: &str) -> String {
 /// Which candidate is asked for, and which of its versions.
 pub(crate) fn asked_for(question: &Value) -> (u64, u64) {
     let seed = question["seed"].as_u64().unwrap();
-    (seed / 10 % 100, seed % 10)
+    (seed / 100 % 100, seed % 100)
 }
 
 /// All that the model is shown.
@@ -333,13 +349,7 @@ pub(crate) fn population(members: Vec<Member>) -> Population {
 }
 
 pub(crate) fn task(idea: Idea) -> Task {
-    Task {
-        idea,
-        code: code(TRAIN),
-        parents: vec![],
-        population: population(vec![]),
-        broken: None,
-    }
+    Task { idea, code: code(TRAIN), parents: vec![], population: population(vec![]), broken: None }
 }
 
 /// The training file after the patch.

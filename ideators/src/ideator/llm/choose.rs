@@ -1,28 +1,29 @@
 //! Which model a brief goes to. Never asks it.
 
-use autores_domain::{Brief, Choice, ModelName, Population, Role, WeightedModel};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use autores_domain::{Brief, Choice, ModelName, Population, Refusal, Role, WeightedModel};
 
 use crate::knowledge::Knowledge;
-use crate::llm::choose::{self, Arm, EXPLORATION, Weighted};
+use crate::llm::choose::{self, Arm, EXPLORATION};
 
 pub(super) fn model(
     knowledge: &Knowledge,
     number: u32,
     brief: &Brief,
     population: &Population,
-) -> Result<ModelName, String> {
+) -> Result<ModelName, Refusal<String>> {
     let models = knowledge.models(Role::Ideator);
     match knowledge.llm().choice {
         Choice::Weights => {
-            let weights = models.iter().map(|one| (one.model.clone(), one.weight)).collect();
-            let weighted = Weighted::new(weights).map_err(|error| error.to_string())?;
-            Ok(weighted.draw(&mut ChaCha8Rng::seed_from_u64(brief.seed)).clone())
+            knowledge.draw(Role::Ideator, brief.seed).map_err(|error| nobody(error.to_string()))
         }
-        Choice::Bandit => bandit(models, number, population)
-            .ok_or_else(|| "there is no model to ask for ideas; name at least one".to_owned()),
+        Choice::Bandit => bandit(models, number, population).ok_or_else(|| {
+            nobody("there is no model to ask for ideas; name at least one".to_owned())
+        }),
     }
+}
+
+fn nobody(reason: String) -> Refusal<String> {
+    Refusal::Unavailable { reason, is_lasting: true }
 }
 
 fn bandit(models: &[WeightedModel], number: u32, population: &Population) -> Option<ModelName> {

@@ -6,55 +6,75 @@ use crate::knowledge::{Knowledge, was_tried};
 use crate::novelty::{self, Candidate, Fingerprint, SAME_WORDS};
 use crate::reply::ideas::{self, Draft};
 
-/// The ideas of a reply.
+/// The ideas of a reply that are proposed, by their places in it.
 #[derive(Debug)]
 pub(super) enum Read {
-    /// At least one is new; the others are left out.
-    New(Vec<Proposal>),
+    /// These are new; the others are left out.
+    New(Vec<usize>),
     /// Each was tried before; the report says which idea it repeats.
-    Known { proposals: Vec<Proposal>, report: String },
+    Known { taken: Vec<usize>, report: String },
 }
 
-/// Reads a reply; what is wrong with it is said in words for its writer.
-pub(super) fn read(
-    reply: &str,
-    origin: &ModelName,
-    brief: &Brief,
-    population: &Population,
-    knowledge: &Knowledge,
-) -> Result<Read, String> {
+/// The drafts of a reply; what is wrong with it is said in words for its writer.
+pub(super) fn drafts(reply: &str, knowledge: &Knowledge) -> Result<Vec<Draft>, String> {
     let drafts = ideas::parse(reply).map_err(|refused| refused.to_string())?;
-    let drafts = match knowledge.llm().vocabulary {
+    match knowledge.llm().vocabulary {
         // In words, techniques are no more than names.
-        Vocabulary::Free => in_words(drafts)?,
-        Vocabulary::Catalogue => resolved(drafts, knowledge)?,
-    };
-    let mut new: Vec<Draft> = Vec::new();
-    let mut known: Vec<(Draft, &Idea)> = Vec::new();
-    for draft in drafts {
-        match twin(&draft, population) {
-            Some(twin) => known.push((draft, twin)),
-            None if new.iter().any(|other| is_same(&draft, other)) => {}
-            None => new.push(draft),
+        Vocabulary::Free => in_words(drafts),
+        Vocabulary::Catalogue => resolved(drafts, knowledge),
+    }
+}
+
+/// Which of the drafts are new among what was tried.
+pub(super) fn judge(drafts: &[Draft], brief: &Brief, population: &Population) -> Read {
+    let mut new: Vec<usize> = Vec::new();
+    let mut known: Vec<(usize, &Idea)> = Vec::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        match twin(draft, population) {
+            Some(twin) => known.push((at, twin)),
+            None if new.iter().any(|other| is_same(draft, &drafts[*other])) => {}
+            None => new.push(at),
         }
     }
-    let proposals = |drafts: Vec<Draft>| -> Vec<Proposal> {
-        let wanted = drafts.into_iter().take(brief.count.max(1) as usize);
-        wanted.map(|draft| proposal(draft, origin, brief)).collect()
-    };
     if !new.is_empty() {
-        return Ok(Read::New(proposals(new)));
+        new.truncate(wanted(brief));
+        return Read::New(new);
     }
     let mut report = String::new();
-    for (draft, twin) in &known {
-        report +=
-            &format!("{:?} repeats {} {:?}: {}\n", draft.title, twin.id, twin.title, twin.plan);
+    for (at, twin) in &known {
+        let title = &drafts[*at].title;
+        report += &format!("{title:?} repeats {} {:?}: {}\n", twin.id, twin.title, twin.plan);
     }
     report += "\nThat was tried already. Propose something else.";
-    Ok(Read::Known {
-        proposals: proposals(known.into_iter().map(|(draft, _)| draft).collect()),
-        report,
-    })
+    let mut taken: Vec<usize> = known.into_iter().map(|(at, _)| at).collect();
+    taken.truncate(wanted(brief));
+    Read::Known { taken, report }
+}
+
+/// The drafts that are taken where all are new.
+pub(super) fn usual(drafts: &[Draft], brief: &Brief) -> Vec<usize> {
+    let mut taken: Vec<usize> = Vec::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        if !taken.iter().any(|other| is_same(draft, &drafts[*other])) {
+            taken.push(at);
+        }
+    }
+    taken.truncate(wanted(brief));
+    taken
+}
+
+pub(super) fn proposals(
+    drafts: &[Draft],
+    taken: &[usize],
+    origin: &ModelName,
+    brief: &Brief,
+) -> Vec<Proposal> {
+    let taken = taken.iter().filter_map(|at| drafts.get(*at));
+    taken.map(|draft| proposal(draft.clone(), origin, brief)).collect()
+}
+
+fn wanted(brief: &Brief) -> usize {
+    brief.count.max(1) as usize
 }
 
 fn in_words(drafts: Vec<Draft>) -> Result<Vec<Draft>, String> {

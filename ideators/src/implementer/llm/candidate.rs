@@ -65,6 +65,14 @@ impl Candidate {
         matches!(self.state, State::Passed(_))
     }
 
+    /// Whether it came no further because the run stops.
+    pub(super) fn is_stopped(&self) -> bool {
+        match &self.state {
+            State::Unanswered(error, _) => error.is_stop(),
+            State::Open | State::Refused { .. } | State::Passed(_) | State::Unchecked(_) => false,
+        }
+    }
+
     /// What its model is shown of its last reply.
     pub(super) fn refused(&self) -> Option<Refused> {
         match &self.state {
@@ -91,6 +99,10 @@ impl Candidate {
         gate: &dyn Gate,
     ) {
         self.state = match answer {
+            // It is kept, and is judged when the run goes on.
+            Ok(_) if job.is_stopping() => {
+                State::Unanswered(Unanswered::Stopping, self.fault().cloned())
+            }
             Ok(reply) => {
                 self.replies += 1;
                 judged(self.number, reply, job, gate).await

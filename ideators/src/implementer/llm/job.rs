@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use autores_domain::{Call, CodePath, ModelName, Role, Selection, Task};
 use autores_templates::prompts::{self, Failure, PromptError, Room, Text, Tried};
@@ -16,6 +17,7 @@ pub(super) struct Job {
     pub(super) client: Client,
     pub(super) knowledge: Arc<Knowledge>,
     pub(super) task: Task,
+    is_stopping: Arc<AtomicBool>,
     parents: Vec<Tried>,
     /// How the revision to mend differs from the base.
     changed: BTreeMap<CodePath, Option<String>>,
@@ -29,7 +31,12 @@ pub(super) struct Refused {
 }
 
 impl Job {
-    pub(super) fn new(client: Client, knowledge: Arc<Knowledge>, task: Task) -> Self {
+    pub(super) fn new(
+        client: Client,
+        knowledge: Arc<Knowledge>,
+        task: Task,
+        is_stopping: Arc<AtomicBool>,
+    ) -> Self {
         let yardstick = Yardstick::of(&task.population);
         let parents = task.parents.iter().map(|parent| Tried {
             diff: Some(diff::diff(knowledge.code(), &parent.code)),
@@ -37,11 +44,24 @@ impl Job {
         });
         let parents = parents.collect();
         let changed = diff::changed(knowledge.code(), &task.code);
-        Self { client, knowledge, task, parents, changed }
+        Self { client, knowledge, task, is_stopping, parents, changed }
     }
 
     pub(super) fn role(&self) -> Role {
         if self.task.broken.is_some() { Role::Repairer } else { Role::Implementer }
+    }
+
+    /// Whether nothing more is to be begun.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::SeqCst)
+    }
+
+    /// Whether all candidates that pass are compared.
+    pub(super) fn chooses_from_all(&self) -> bool {
+        match self.knowledge.llm().select {
+            Selection::First => false,
+            Selection::Surprisal | Selection::Smallest | Selection::Judge => true,
+        }
     }
 
     /// How often the idea is mended, this time included.
@@ -54,10 +74,10 @@ impl Job {
         format!("i{}.r{}", self.task.idea.id.number, self.repairs())
     }
 
-    /// A number of its own for each question: its last digit is the version, the two before it are the candidate.
+    /// A number of its own for each question: its last two digits are the version, the two before them the candidate.
     pub(super) fn seed(&self, candidate: u32, version: u32) -> u64 {
         let idea = u64::from(self.task.idea.id.number) * 100 + u64::from(self.repairs());
-        (idea * 100 + u64::from(candidate)) * 10 + u64::from(version)
+        self.knowledge.seed((idea * 100 + u64::from(candidate)) * 100 + u64::from(version))
     }
 
     /// Asks for a patch, or for another one after a refusal.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::candidate::{Candidate, Passed, State};
 use super::job::Job;
 use crate::answer;
-use crate::conversation::{self, Form, Question};
+use crate::conversation::{self, Form, Question, Unanswered};
 use crate::diff;
 use crate::llm::Schema;
 
@@ -32,16 +32,25 @@ pub(super) fn distinct(candidates: Vec<Candidate>) -> (Vec<Passed>, Vec<Candidat
 }
 
 /// The patch of one of them; there is at least one.
-pub(super) async fn one(passed: Vec<Passed>, job: &Job, calls: &mut Vec<Call>) -> Patch {
-    let at = match job.knowledge.llm().select {
-        _ if passed.len() < 2 => 0,
+///
+/// # Errors
+/// If the run stops before one is chosen.
+pub(super) async fn one(
+    mut passed: Vec<Passed>,
+    job: &Job,
+    calls: &mut Vec<Call>,
+) -> Result<Patch, Unanswered> {
+    let at = if passed.len() > 1 { choose(&passed, job, calls).await? } else { 0 };
+    Ok(passed.swap_remove(at).patch)
+}
+
+async fn choose(passed: &[Passed], job: &Job, calls: &mut Vec<Call>) -> Result<usize, Unanswered> {
+    Ok(match job.knowledge.llm().select {
         Selection::First => 0,
-        Selection::Smallest => smallest(&passed),
-        Selection::Surprisal => least_sure(&passed),
-        Selection::Judge => judged(&passed, job, calls).await.unwrap_or(0),
-    };
-    let mut passed = passed;
-    passed.swap_remove(at).patch
+        Selection::Smallest => smallest(passed),
+        Selection::Surprisal => least_sure(passed),
+        Selection::Judge => judged(passed, job, calls).await?.unwrap_or(0),
+    })
 }
 
 fn smallest(passed: &[Passed]) -> usize {
@@ -66,8 +75,12 @@ fn least_sure(passed: &[Passed]) -> usize {
 }
 
 /// The candidate that a judge prefers; none if it does not say.
-async fn judged(passed: &[Passed], job: &Job, calls: &mut Vec<Call>) -> Option<usize> {
-    let model = super::judge(&job.knowledge, job.seed(0, 0))?;
+async fn judged(
+    passed: &[Passed],
+    job: &Job,
+    calls: &mut Vec<Call>,
+) -> Result<Option<usize>, Unanswered> {
+    let Ok(model) = job.knowledge.draw(Role::Judge, job.seed(0, 0)) else { return Ok(None) };
     let after = |one: &Passed| {
         let changes = one.patch.apply(&job.task.code).unwrap_or_default();
         diff::diff(&job.task.code, &diff::with(&job.task.code, changes))
@@ -97,6 +110,8 @@ async fn judged(passed: &[Passed], job: &Job, calls: &mut Vec<Call>) -> Option<u
     let asked = conversation::ask(&job.client, &question, None, &write, calls).await;
     let chosen = match &asked {
         Ok(reply) => choice(&reply.text, passed.len()),
+        // There is a judge to be asked when the run goes on.
+        Err(error) if error.is_stop() => return Err(Unanswered::Stopping),
         Err(_) => None,
     };
     if chosen.is_none() {
@@ -104,7 +119,7 @@ async fn judged(passed: &[Passed], job: &Job, calls: &mut Vec<Call>) -> Option<u
             asked.err().map_or("its answer names none".to_owned(), |error| error.to_string());
         tracing::warn!(idea = %job.task.idea.id, %model, reason, "the judge chose no candidate; the first is taken");
     }
-    chosen
+    Ok(chosen)
 }
 
 /// The place of the candidate that the answer names, which counts from 1.

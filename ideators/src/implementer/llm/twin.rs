@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use autores_domain::{Call, CallKey, Fault, FaultClass, Idea, IdeaId, ModelName, Task};
+use autores_domain::{Call, CallKey, Fault, FaultClass, Idea, IdeaId, ModelName};
 use tokio::sync::OnceCell;
 
+use super::job::Job;
 use crate::conversation;
-use crate::knowledge::{Knowledge, was_tried};
+use crate::knowledge::was_tried;
 use crate::llm::Client;
 use crate::novelty::{self, Candidate, Fingerprint, SAME_MEANING, Twin};
 
@@ -17,22 +18,38 @@ pub(super) struct Vectors {
     cells: Mutex<BTreeMap<IdeaId, Arc<OnceCell<Vec<f32>>>>>,
 }
 
-/// The fault of an idea that says what another said before.
-pub(super) async fn find(
-    task: &Task,
-    client: &Client,
-    knowledge: &Knowledge,
-    vectors: &Vectors,
-    calls: &mut Vec<Call>,
-) -> Option<Fault> {
-    let earlier: Vec<&Idea> = task
+/// The fault of an idea that says what another said before. Where a run is repeated, an idea for which code was asked was
+/// found to be new, among the results of that time; one for which none was asked repeats another, whatever became of that.
+pub(super) async fn find(job: &Job, vectors: &Vectors, calls: &mut Vec<Call>) -> Option<Fault> {
+    let tried: Vec<&Idea> = job
+        .task
         .earlier()
         .filter(|member| was_tried(&member.outcome))
         .map(|member| &member.idea)
         .collect();
-    let mut twin = novelty::twin(&Candidate::from(&task.idea), earlier.iter().copied());
-    if let (None, Some(model)) = (&twin, &knowledge.llm().embedding) {
-        twin = by_meaning(&task.idea, &earlier, client, model, vectors, calls).await;
+    if !job.client.is_repeating() {
+        return among(&tried, job, vectors, calls).await;
+    }
+    if job.client.has_recorded(&format!("{}.", job.key())).await {
+        return None;
+    }
+    let all: Vec<&Idea> = job.task.earlier().map(|member| &member.idea).collect();
+    match among(&tried, job, vectors, calls).await {
+        Some(fault) => Some(fault),
+        None => among(&all, job, vectors, calls).await,
+    }
+}
+
+async fn among(
+    earlier: &[&Idea],
+    job: &Job,
+    vectors: &Vectors,
+    calls: &mut Vec<Call>,
+) -> Option<Fault> {
+    let idea = &job.task.idea;
+    let mut twin = novelty::twin(&Candidate::from(idea), earlier.iter().copied());
+    if let (None, Some(model)) = (&twin, &job.knowledge.llm().embedding) {
+        twin = by_meaning(idea, earlier, &job.client, model, vectors, calls).await;
     }
     let twin = twin?;
     let title = earlier.iter().find(|idea| idea.id == twin.idea).map(|idea| idea.title.as_str());

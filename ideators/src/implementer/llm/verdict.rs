@@ -23,14 +23,19 @@ pub(super) fn none_passed(candidates: &[Candidate]) -> Refusal<Fault> {
         .or_else(|| unchecked(candidates).map(Refusal::Failed))
         .or_else(|| blocked.first().cloned())
         .unwrap_or_else(|| {
-            Refusal::Failed(Fault::new(FaultClass::Infra, "no candidate was asked for"))
+            Refusal::Failed(Fault::new(FaultClass::Patch, "no candidate was asked for"))
         })
 }
 
+/// What a question without an answer means for the idea.
+pub(super) fn refusal(error: &Unanswered) -> Refusal<Fault> {
+    // Asked again, it would come to the same, so that it says something of the idea and nothing of the machine.
+    error.refusal().map(|reason| Fault::new(FaultClass::Patch, reason))
+}
+
 fn blocked(candidate: &Candidate) -> Option<Refusal<Fault>> {
-    let infra = |reason| Fault::new(FaultClass::Infra, reason);
     match &candidate.state {
-        State::Unanswered(error, _) => Some(Unanswered::refusal(error).map(infra)),
+        State::Unanswered(error, _) => Some(refusal(error)),
         State::Open | State::Refused { .. } | State::Passed(_) | State::Unchecked(_) => None,
     }
 }

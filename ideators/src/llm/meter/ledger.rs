@@ -1,6 +1,6 @@
 //! What calls have cost and may still cost. Pure: it says whether a call may go, and never waits.
 //!
-//! A call is let go when what is spent, plus the worst that the calls under way can come to, plus what this call is
+//! A try is let go when what is spent, plus the worst that the calls under way can come to, plus what this try is
 //! expected to cost, is within the budget. So whatever calls at a time: spending ends within one call of the cap.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub(crate) struct Cost {
 
 impl Cost {
     pub(crate) fn of(tokens: Tokens, usd: Option<f64>) -> Self {
-        Self { tokens: tokens.input + tokens.output, usd: usd.unwrap_or(0.0) }
+        Self { tokens: total(tokens), usd: usd.unwrap_or(0.0) }
     }
 
     fn plus(self, other: Self) -> Self {
@@ -44,12 +44,12 @@ pub(crate) struct Forecast {
     pub(crate) worst: Cost,
 }
 
-/// Whether a call may go.
+/// Whether a try may go.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Entry {
-    /// It may; its number.
+    /// It may; the number of its call.
     Go(u64),
-    /// Not before a call under way has ended.
+    /// Not before a try under way has ended.
     Wait,
     /// It may not. The cap that it would break, in words.
     Over(String),
@@ -58,11 +58,20 @@ pub(crate) enum Entry {
 /// A call under way.
 #[derive(Debug, Clone, Copy)]
 struct Open {
-    worst: Cost,
+    /// What each try is expected to cost, and what it cannot go beyond.
+    forecast: Forecast,
     /// What its failed tries did cost.
     paid: Cost,
-    /// What the try under way is likely to cost.
+    /// Whether a try is under way.
+    tries: bool,
+    /// What that try is likely to cost, once it is sent.
     sent: Cost,
+}
+
+impl Open {
+    fn worst(&self) -> Cost {
+        if self.tries { self.paid.plus(self.forecast.worst) } else { self.paid }
+    }
 }
 
 /// The books of a run.
@@ -98,17 +107,31 @@ impl Ledger {
             Some(largest) => largest.min(forecast.worst),
             None => forecast.likely.min(forecast.worst),
         };
-        let under_way = self.open.values().fold(Cost::default(), |sum, open| sum.plus(open.worst));
-        match self.broken_by(under_way.plus(expected)) {
+        match self.broken_by(expected) {
             None => {
                 self.next += 1;
-                self.open.insert(
-                    self.next,
-                    Open { worst: forecast.worst, paid: Cost::default(), sent: Cost::default() },
-                );
+                let forecast = Forecast { likely: expected, ..forecast };
+                let (paid, sent) = (Cost::default(), Cost::default());
+                self.open.insert(self.next, Open { forecast, paid, tries: true, sent });
                 Entry::Go(self.next)
             }
             Some(_) if !self.open.is_empty() => Entry::Wait,
+            Some(words) => Entry::Over(words),
+        }
+    }
+
+    /// Asks to try a call again whose last try is paid.
+    pub(crate) fn again(&mut self, number: u64) -> Entry {
+        let expected = self.open.get(&number).map(|open| open.forecast.likely);
+        match self.broken_by(expected.unwrap_or_default()) {
+            None => {
+                if let Some(open) = self.open.get_mut(&number) {
+                    open.tries = true;
+                }
+                Entry::Go(number)
+            }
+            // Calls between two tries wait for none of each other: only what is under way can end cheaper.
+            Some(_) if self.open.values().any(|open| open.tries) => Entry::Wait,
             Some(words) => Entry::Over(words),
         }
     }
@@ -120,21 +143,13 @@ impl Ledger {
         }
     }
 
-    /// A try of the call was paid, and the call goes on.
+    /// A try of the call was paid, and the call may go on.
     pub(crate) fn pay(&mut self, number: u64, cost: Cost) {
         if let Some(open) = self.open.get_mut(&number) {
             open.paid = open.paid.plus(cost);
             open.sent = Cost::default();
-            // The next try can come to as much as the first.
-            open.worst = open.worst.plus(cost);
+            open.tries = false;
         }
-    }
-
-    /// Whether what is spent already, tries of calls under way included, has reached a cap.
-    pub(crate) fn is_used_up(&self) -> bool {
-        let paid = self.open.values().fold(Cost::default(), |sum, open| sum.plus(open.paid));
-        self.budget.usd.is_some_and(|cap| self.spent.usd + paid.usd >= cap)
-            || self.budget.tokens.is_some_and(|cap| self.total_tokens() + paid.tokens >= cap)
     }
 
     /// The call is over.
@@ -160,28 +175,41 @@ impl Ledger {
         *largest = largest.max(cost);
     }
 
-    fn total_tokens(&self) -> u64 {
-        self.spent.tokens.input + self.spent.tokens.output
+    /// Takes over what others know to be spent: of each quantity, the larger.
+    pub(crate) fn raise(&mut self, known: Spent) {
+        self.spent.calls = self.spent.calls.max(known.calls);
+        self.spent.unpriced = self.spent.unpriced.max(known.unpriced);
+        self.spent.usd = self.spent.usd.max(known.usd);
+        if total(known.tokens) > total(self.spent.tokens) {
+            self.spent.tokens = known.tokens;
+        }
     }
 
-    fn broken_by(&self, more: Cost) -> Option<String> {
+    /// The cap that a try would break which costs so much, with the worst that the calls under way can come to.
+    fn broken_by(&self, next: Cost) -> Option<String> {
+        let spent = Cost::of(self.spent.tokens, Some(self.spent.usd));
+        let sum = |of: fn(&Open) -> Cost| self.open.values().map(of).fold(spent, Cost::plus);
+        let (used, most) = (sum(|open| open.paid), sum(Open::worst).plus(next));
         if let Some(cap) = self.budget.usd
-            && self.spent.usd + more.usd > cap + 1e-9
+            && most.usd > cap + 1e-9
         {
             return Some(format!(
                 "${:.4} of ${cap:.4} are spent, and the next call may cost ${:.4}",
-                self.spent.usd, more.usd
+                used.usd, next.usd
             ));
         }
-        let tokens = self.total_tokens();
         if let Some(cap) = self.budget.tokens
-            && tokens + more.tokens > cap
+            && most.tokens > cap
         {
             return Some(format!(
-                "{tokens} of {cap} tokens are used, and the next call may take {}",
-                more.tokens
+                "{} of {cap} tokens are used, and the next call may take {}",
+                used.tokens, next.tokens
             ));
         }
         None
     }
+}
+
+fn total(tokens: Tokens) -> u64 {
+    tokens.input + tokens.output
 }

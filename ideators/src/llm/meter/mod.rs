@@ -42,18 +42,28 @@ impl Meter {
         self.books().record(call);
     }
 
+    /// Counts what is known to be spent, as far as it is more than was counted.
+    pub(crate) fn raise(&self, known: Spent) {
+        self.books().raise(known);
+    }
+
     /// Waits until the call may go, or says which cap forbids it.
     pub(crate) async fn enter(
         self: &Arc<Self>,
         kind: &Kind,
         forecast: Forecast,
     ) -> Result<Reservation, String> {
+        let number = self.go(|books| books.enter(kind, forecast)).await?;
+        Ok(Reservation { meter: self.clone(), number })
+    }
+
+    async fn go(&self, mut ask: impl FnMut(&mut Ledger) -> Entry) -> Result<u64, String> {
         loop {
             // Made before the look, so that a call that ends in between is not missed.
             let changed = self.changed.notified();
-            let entry = self.books().enter(kind, forecast);
+            let entry = ask(&mut self.books());
             match entry {
-                Entry::Go(number) => return Ok(Reservation { meter: self.clone(), number }),
+                Entry::Go(number) => return Ok(number),
                 Entry::Over(words) => return Err(words),
                 Entry::Wait => changed.await,
             }
@@ -78,14 +88,15 @@ impl Reservation {
         self.meter.books().send(self.number, likely);
     }
 
-    /// A try was paid, and the call goes on.
+    /// A try was paid, and the call may go on.
     pub(crate) fn pay(&self, cost: Cost) {
         self.meter.books().pay(self.number, cost);
+        self.meter.changed.notify_waiters();
     }
 
-    /// Whether another try would be beyond the budget.
-    pub(crate) fn is_used_up(&self) -> bool {
-        self.meter.books().is_used_up()
+    /// Waits until another try may go, or says which cap forbids it.
+    pub(crate) async fn again(&self) -> Result<(), String> {
+        self.meter.go(|books| books.again(self.number)).await.map(|_| ())
     }
 
     /// The call is over.

@@ -19,6 +19,10 @@ impl Protocol for Anthropic {
         &[("anthropic-version", "2023-06-01")]
     }
 
+    fn optional(&self) -> &'static [&'static str] {
+        &["cache_control", "thinking", "output_config", "temperature"]
+    }
+
     fn post(&self, question: &Question<'_>) -> Post {
         let request = question.request;
         let messages: Vec<Value> = request
@@ -52,10 +56,10 @@ impl Protocol for Anthropic {
             set(&mut body, "thinking", json!({"type": "adaptive"}));
             set(&mut output, "effort", if effort == "minimal" { "low" } else { effort });
         }
-        if let Some(schema) = question.schema().filter(|_| question.takes("output_config")) {
+        if let Some(schema) = question.schema() {
             set(&mut output, "format", json!({"type": "json_schema", "schema": schema.json}));
         }
-        if output != json!({}) {
+        if output != json!({}) && question.takes("output_config") {
             set(&mut body, "output_config", output);
         }
         // A model that thinks takes no other temperature than its own.

@@ -11,6 +11,18 @@ use crate::llm::trouble::{self, Trouble};
 pub(crate) struct Chat;
 
 impl Protocol for Chat {
+    fn optional(&self) -> &'static [&'static str] {
+        &[
+            "max_tokens",
+            "temperature",
+            "seed",
+            "logprobs",
+            "stream_options",
+            "response_format",
+            "reasoning_effort",
+        ]
+    }
+
     fn post(&self, question: &Question<'_>) -> Post {
         let request = question.request;
         let mut messages = Vec::new();

@@ -10,6 +10,10 @@ use crate::llm::trouble::{self, Trouble};
 pub(crate) struct Embeddings;
 
 impl Protocol for Embeddings {
+    fn optional(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn post(&self, question: &Question<'_>) -> Post {
         let texts: Vec<&str> =
             question.request.turns.iter().map(|turn| turn.text.as_str()).collect();

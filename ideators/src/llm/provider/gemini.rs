@@ -15,6 +15,10 @@ impl Protocol for Gemini {
         ("x-goog-api-key", key.to_owned())
     }
 
+    fn optional(&self) -> &'static [&'static str] {
+        &["temperature", "seed", "logprobs", "thinking"]
+    }
+
     fn post(&self, question: &Question<'_>) -> Post {
         let request = question.request;
         let contents: Vec<Value> = request

@@ -30,7 +30,7 @@ pub(crate) struct Question<'a> {
     pub(crate) effort: Option<&'a str>,
     pub(crate) stream: bool,
     /// Parts that this model refused before.
-    pub(crate) without: &'a BTreeSet<String>,
+    pub(crate) without: &'a BTreeSet<&'static str>,
 }
 
 impl Question<'_> {
@@ -72,6 +72,9 @@ pub(crate) trait Protocol: Sync {
     fn headers(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
+
+    /// The parts of a question that are left out where the model does not take them.
+    fn optional(&self) -> &'static [&'static str];
 
     /// The question.
     fn post(&self, question: &Question<'_>) -> Post;

@@ -14,6 +14,10 @@ const LEAST_OUTPUT: u64 = 16;
 pub(crate) struct Responses;
 
 impl Protocol for Responses {
+    fn optional(&self) -> &'static [&'static str] {
+        &["temperature", "reasoning", "include", "logprobs", "text"]
+    }
+
     fn post(&self, question: &Question<'_>) -> Post {
         let request = question.request;
         let input: Vec<Value> = request

@@ -1,21 +1,88 @@
 use super::*;
 
+/// The parts that OpenAI's completions can do without.
+const OPTIONAL: [&str; 3] = ["temperature", "stream_options", "logprobs"];
+
+fn trouble(status: u16, body: &str) -> Trouble {
+    of_status(status, body, None, &OPTIONAL)
+}
+
 fn refused(status: u16, body: &str) -> bool {
-    matches!(of_status(status, body, None), Trouble::Refused { .. })
+    matches!(trouble(status, body), Trouble::Refused { .. })
+}
+
+fn rejected(status: u16, body: &str) -> bool {
+    matches!(trouble(status, body), Trouble::Rejected { .. })
 }
 
 #[test]
 fn what_passes_is_tried_again_and_what_does_not_is_final() {
     for status in [408, 409, 425, 429, 500, 502, 503, 504, 529] {
-        assert!(of_status(status, "", None).is_passing(), "{status}");
+        assert!(trouble(status, "").is_passing(), "{status}");
     }
-    for status in [301, 400, 401, 402, 403, 404, 422] {
+    for status in [301, 401, 402, 403, 404, 405] {
         assert!(refused(status, ""), "{status}");
+    }
+    for status in [400, 406, 415, 422, 451] {
+        assert!(rejected(status, ""), "{status}");
     }
     assert!(refused(
         429,
         r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#
     ));
+}
+
+#[test]
+fn a_question_that_is_held_to_be_unfit_leaves_the_next_one_free() {
+    for (status, body) in [
+        (
+            400,
+            r#"{"error":{"message":"Invalid prompt: your prompt was flagged as potentially violating our usage policy.","code":"invalid_prompt"}}"#,
+        ),
+        (400, r#"{"error":{"code":"content_filter","message":"The response was filtered"}}"#),
+        (
+            403,
+            r#"{"error":{"code":403,"message":"Your chosen model requires moderation and your input was flagged"}}"#,
+        ),
+        (403, r#"{"error":"Content violates usage guidelines."}"#),
+        (422, r#"{"detail":"Input should be a valid string"}"#),
+    ] {
+        assert!(rejected(status, body), "{body}");
+    }
+    assert!(matches!(trouble(413, "Request Entity Too Large"), Trouble::Window { .. }));
+}
+
+#[test]
+fn providers_that_call_a_wrong_key_or_an_empty_account_a_bad_question_are_understood() {
+    for (status, body) in [
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#,
+        ),
+        (400, r#"{"error":{"message":"gpt-55 is not a valid model ID","code":400}}"#),
+        (403, r#"{"error":{"message":"Your team has no credits left."}}"#),
+    ] {
+        assert!(refused(status, body), "{body}");
+    }
+}
+
+#[test]
+fn an_error_in_an_answer_with_success_is_told_apart_as_well() {
+    let error =
+        |kind: &str| of_error(&serde_json::json!({"error": {"type": kind, "message": "no"}}));
+    for kind in
+        ["authentication_error", "permission_error", "not_found_error", "insufficient_quota"]
+    {
+        assert!(matches!(error(kind), Trouble::Refused { .. }), "{kind}");
+    }
+    for kind in ["invalid_request_error", "invalid_prompt"] {
+        assert!(matches!(error(kind), Trouble::Rejected { .. }), "{kind}");
+    }
+    assert!(error("overloaded_error").is_passing());
 }
 
 #[test]
@@ -54,7 +121,7 @@ fn servers_say_in_many_ways_that_a_prompt_is_too_long() {
         ),
         (413, "Request Entity Too Large", (None, None)),
     ] {
-        match of_status(status, body, None) {
+        match trouble(status, body) {
             Trouble::Window { needs, limit, .. } => {
                 assert_eq!((needs, limit), expected, "{body}")
             }
@@ -66,14 +133,14 @@ fn servers_say_in_many_ways_that_a_prompt_is_too_long() {
 #[test]
 fn a_part_that_a_model_does_not_take_is_named() {
     let body = r#"{"error":{"message":"Unsupported value: 'temperature' does not support 0.2 with this model.","type":"invalid_request_error","param":"temperature","code":"unsupported_value"}}"#;
-    assert!(
-        matches!(of_status(400, body, None), Trouble::Parameter { name, .. } if name == "temperature")
-    );
+    assert!(matches!(trouble(400, body), Trouble::Parameter { name, .. } if name == "temperature"));
     let body = r#"{"error":{"message":"Unrecognized request argument supplied: stream_options"}}"#;
     assert!(
-        matches!(of_status(400, body, None), Trouble::Parameter { name, .. } if name == "stream_options")
+        matches!(trouble(400, body), Trouble::Parameter { name, .. } if name == "stream_options")
     );
-    assert!(refused(400, r#"{"error":{"message":"Invalid messages","param":"messages"}}"#));
+    assert!(rejected(400, r#"{"error":{"message":"Invalid messages","param":"messages"}}"#));
+    let body = r#"{"error":{"message":"Unsupported parameter: 'seed'","param":"seed"}}"#;
+    assert!(rejected(400, body), "it is not sent, so it cannot be left out");
 }
 
 #[test]
@@ -93,12 +160,12 @@ fn a_pause_is_given_in_seconds_in_milliseconds_or_as_a_date() {
 #[test]
 fn a_pause_may_stand_in_the_body() {
     let body = r#"{"error":{"code":429,"message":"Quota","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]}}"#;
-    let Trouble::Unavailable { pause, .. } = of_status(429, body, None) else { panic!() };
+    let Trouble::Unavailable { pause, .. } = trouble(429, body) else { panic!() };
     assert_eq!(pause, Some(Duration::from_millis(34_500)));
 }
 
 #[test]
 fn words_are_kept_short_and_on_one_line() {
-    let Trouble::Refused { words } = of_status(400, &"<p>\n".repeat(1000), None) else { panic!() };
+    let Trouble::Rejected { words } = trouble(400, &"<p>\n".repeat(1000)) else { panic!() };
     assert!(words.chars().count() <= WORDS + 1 && !words.contains('\n'));
 }

@@ -50,12 +50,6 @@ pub enum Unresolved {
         /// The values it has.
         known: String,
     },
-    /// One technique is named twice, with different values.
-    #[error("technique {technique} is used twice with different knobs; use it once")]
-    Twice {
-        /// The technique.
-        technique: String,
-    },
 }
 
 fn hint(nearest: &Option<String>) -> String {
@@ -63,8 +57,12 @@ fn hint(nearest: &Option<String>) -> String {
 }
 
 /// The draft with the catalogue's own spelling of techniques, knobs and values, in the order of the
-/// names so that equal sets give equal patches. Knobs that are not named have their defaults, and
-/// where the draft says nothing itself, hypothesis, plan and sources are the techniques'.
+/// names so that equal sets give equal patches. Knobs that are not named have their defaults. The
+/// title is made of the techniques, since models that need a catalogue echo the instruction there; where
+/// the draft says nothing itself, hypothesis, plan and sources are the techniques' too.
+///
+/// Of a technique that is used twice the first use counts, unless it says nothing but the defaults: to
+/// ask again for that would cost more than it helps.
 ///
 /// # Errors
 /// The first name or value that is not known.
@@ -73,10 +71,10 @@ pub fn resolve(draft: Draft, catalogue: &Catalogue) -> Result<Draft, Unresolved>
     for used in &draft.techniques {
         let technique = technique(&used.technique, catalogue)?;
         let resolved = with_values(technique, &used.knobs)?;
-        if known.get(technique.name.as_str()).is_some_and(|(_, other)| *other != resolved) {
-            return Err(Unresolved::Twice { technique: technique.name.clone() });
+        let first = known.entry(&technique.name).or_insert_with(|| (technique, resolved.clone()));
+        if first.1.knobs == defaults(technique) {
+            first.1 = resolved;
         }
-        known.insert(&technique.name, (technique, resolved));
     }
     let each = |text: &dyn Fn(&Technique, &TechniqueUse) -> String| -> Vec<String> {
         known.values().map(|(technique, used)| text(technique, used)).collect()
@@ -85,9 +83,10 @@ pub fn resolve(draft: Draft, catalogue: &Catalogue) -> Result<Draft, Unresolved>
     let hypothesis = each(&|technique, _| technique.hypothesis.trim().to_owned()).join(" ");
     let plan = each(&|technique, used| format!("{} [{}]", technique.title, label(used))).join("; ");
     let sources = each(&|technique, _| technique.source.trim().to_owned());
+    let title = each(&|_, used| label(used)).join(" + ");
     let nothing = known.is_empty();
     Ok(Draft {
-        title: draft.title,
+        title: if nothing { draft.title } else { clean::title(&title) },
         hypothesis: or(draft.hypothesis, clean::body(&hypothesis)),
         plan: if nothing {
             draft.plan
@@ -109,12 +108,15 @@ fn technique<'a>(name: &str, catalogue: &'a Catalogue) -> Result<&'a Technique, 
     })
 }
 
+fn defaults(technique: &Technique) -> BTreeMap<String, String> {
+    technique.knobs.iter().map(|knob| (knob.name.clone(), knob.default.clone())).collect()
+}
+
 fn with_values(
     technique: &Technique,
     named: &BTreeMap<String, String>,
 ) -> Result<TechniqueUse, Unresolved> {
-    let mut knobs: BTreeMap<String, String> =
-        technique.knobs.iter().map(|knob| (knob.name.clone(), knob.default.clone())).collect();
+    let mut knobs = defaults(technique);
     for (name, value) in named {
         let names = || technique.knobs.iter().map(|knob| knob.name.as_str());
         let exact = technique.knobs.iter().find(|knob| knob.name == *name);

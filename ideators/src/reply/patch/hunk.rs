@@ -163,7 +163,7 @@ fn continues(reader: &Reader<'_>, complete: bool) -> bool {
     }
     let known = |text: &str| reader.code.contains(text.trim());
     match line.chars().next() {
-        Some('+') => !(complete && line.starts_with("+ ")),
+        Some('+') => !complete || is_marked_code(line),
         Some('-') => !complete || known(&line[1..]),
         Some(' ') => !complete || blank == 0 || known(line),
         Some('@' | '\\') => true,

@@ -89,7 +89,7 @@ pub(crate) fn client(
     let client = Client::new(ClientSetup {
         settings: models::settings(settings)?,
         budget: config.budget,
-        already_spent: autores_domain::Spent::default(),
+        already_spent,
         transcripts: Arc::new(TranscriptFolder::of(home.path(), run)),
         recorded: recorded.map(|folder| Arc::new(folder) as _),
         environment: Arc::new(models::environment),
@@ -133,7 +133,7 @@ pub(crate) fn passing_client(settings: Option<&Path>) -> Result<Client, Failure>
     Client::new(ClientSetup {
         settings: models::settings(settings)?,
         budget: autores_domain::Budget::default(),
-        already_spent: autores_domain::Spent::default(),
+        already_spent: Spent::default(),
         transcripts: Arc::new(Nowhere),
         recorded: None,
         environment: Arc::new(models::environment),

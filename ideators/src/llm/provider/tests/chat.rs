@@ -46,7 +46,7 @@ fn what_a_provider_cannot_do_is_not_asked_of_it() {
 fn openai_itself_knows_the_limit_under_another_name() {
     let body = Asker { base_url: "https://api.openai.com/v1", ..asker(OpenaiChat) }.body();
     assert_eq!((&body["max_completion_tokens"], body.get("max_tokens")), (&json!(500), None));
-    let body = Asker { without: &["max_tokens", "temperature"], ..asker(OpenaiChat) }.body();
+    let body = Asker { without: vec!["max_tokens", "temperature"], ..asker(OpenaiChat) }.body();
     assert_eq!((&body["max_completion_tokens"], body.get("temperature")), (&json!(500), None));
 }
 

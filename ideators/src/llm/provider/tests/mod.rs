@@ -37,7 +37,7 @@ struct Asker {
     effort: Option<&'static str>,
     stream: bool,
     capable: bool,
-    without: &'static [&'static str],
+    without: Vec<&'static str>,
 }
 
 fn asker(api: Api) -> Asker {
@@ -49,7 +49,7 @@ fn asker(api: Api) -> Asker {
         effort: None,
         stream: true,
         capable: true,
-        without: &[],
+        without: Vec::new(),
     }
 }
 
@@ -74,8 +74,7 @@ impl Asker {
             logprobs: self.capable,
             default_model: None,
         };
-        let without: BTreeSet<String> =
-            self.without.iter().map(|name| (*name).to_owned()).collect();
+        let without: BTreeSet<&'static str> = self.without.iter().copied().collect();
         let post = protocol(self.api).post(&Question {
             provider: &provider,
             base_url: self.base_url,
@@ -122,6 +121,48 @@ fn unusable(api: Api, body: &Value) -> (String, bool) {
     match whole(api, body) {
         Err(Trouble::Unusable { words, again }) => (words, again),
         other => panic!("{other:?}"),
+    }
+}
+
+/// The names of a question's fields, with those of one of them.
+fn fields(body: &Value, inner: &str) -> Vec<String> {
+    let names = |value: &Value| -> Vec<String> {
+        value.as_object().map(|object| object.keys().cloned().collect()).unwrap_or_default()
+    };
+    let mut all = names(body);
+    all.extend(names(&body[inner]));
+    all.sort();
+    all
+}
+
+#[test]
+fn each_optional_part_can_be_left_out_alone() {
+    for api in [Api::OpenaiChat, Api::OpenaiResponses, Api::Anthropic, Api::Gemini] {
+        for &part in protocol(api).optional() {
+            // A model of Anthropic's that thinks has no temperature, so that one is looked at without.
+            let effort = Some("low").filter(|_| part != "temperature");
+            let whole = Asker { effort, ..asker(api) }.body();
+            let less = Asker { effort, without: vec![part], ..asker(api) }.body();
+            assert_ne!(whole, less, "{api:?} sends {part} all the same");
+        }
+    }
+}
+
+#[test]
+fn without_its_optional_parts_a_question_is_what_no_server_refuses() {
+    for (api, inner, expected) in [
+        (Api::OpenaiChat, "", "max_completion_tokens messages model stream"),
+        (Api::OpenaiResponses, "", "input instructions max_output_tokens model store stream"),
+        (Api::Anthropic, "", "max_tokens messages model stream system"),
+        (
+            Api::Gemini,
+            "generationConfig",
+            "contents generationConfig maxOutputTokens responseJsonSchema responseMimeType systemInstruction",
+        ),
+    ] {
+        let without = protocol(api).optional().to_vec();
+        let body = Asker { effort: Some("low"), without, ..asker(api) }.body();
+        assert_eq!(fields(&body, inner).join(" "), expected, "{api:?}");
     }
 }
 

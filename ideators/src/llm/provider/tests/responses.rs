@@ -108,6 +108,6 @@ fn failures_come_as_events() {
     let events =
         [json!({"type": "error", "code": "invalid_prompt", "message": "no", "param": null})];
     assert!(
-        matches!(streamed(OpenaiResponses, &events), Err(Trouble::Refused { words }) if words == "no")
+        matches!(streamed(OpenaiResponses, &events), Err(Trouble::Rejected { words }) if words == "no")
     );
 }
