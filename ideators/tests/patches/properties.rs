@@ -8,6 +8,7 @@ use autores_domain::{CodePath, Codebase};
 use autores_ideators::reply::patch;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::test_runner::RngSeed;
 
 use crate::base::base;
 use crate::case;
@@ -146,6 +147,21 @@ proptest! {
             }
         }
     }
+
+}
+
+/// The same cases each time, so that a change of something else does not fail for a rare one; others where more are
+/// asked for.
+fn usual_cases() -> ProptestConfig {
+    let rng_seed = match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => RngSeed::Random,
+        None => RngSeed::Fixed(1),
+    };
+    ProptestConfig { rng_seed, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(usual_cases())]
 
     #[test]
     fn a_change_written_down_without_mistakes_comes_back(change in changes(), radius in 3usize..6) {

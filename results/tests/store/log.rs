@@ -8,7 +8,7 @@ use autores_domain::{AttemptId, Event, LogError, MetricPoint, Run};
 use autores_results::{Reader, Request, Store, StoreError, store_path};
 
 fn opened(pid: u32) -> Event {
-    Event::RunOpened { pid, host: "host".into() }
+    Event::RunOpened { pid, host: "host".into(), accelerators: 2 }
 }
 
 #[tokio::test]

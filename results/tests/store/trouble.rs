@@ -47,7 +47,7 @@ async fn a_full_disk_keeps_what_was_recorded_and_the_run_goes_on_when_there_is_r
     let options = Options { max_pages: Some(60), ..Options::default() };
     let store = open_with(home.path(), options).await.unwrap();
     store.append(&run, 0, &[life::created()]).await.unwrap();
-    let opened = Event::RunOpened { pid: 1, host: "h".repeat(10_000) };
+    let opened = Event::RunOpened { pid: 1, host: "h".repeat(10_000), accelerators: 1 };
     let mut last = 1;
     let error = loop {
         // Two at once, to see that not one of them is kept alone.
@@ -109,7 +109,7 @@ async fn a_damaged_file_is_said_to_be_damaged() {
     let home = tempfile::tempdir().unwrap();
     let path = store_path(home.path());
     let store = open(home.path()).await.unwrap();
-    let opened = Event::RunOpened { pid: 1, host: "h".repeat(1000) };
+    let opened = Event::RunOpened { pid: 1, host: "h".repeat(1000), accelerators: 1 };
     store.append(&run_id("r"), 0, &[life::created()]).await.unwrap();
     for after in 1..40 {
         store.append(&run_id("r"), after, std::slice::from_ref(&opened)).await.unwrap();

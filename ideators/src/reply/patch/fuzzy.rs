@@ -281,7 +281,8 @@ fn splices(hunk: &Hunk, old: &[&Op], found: &Alignment, lines: &[&str]) -> Optio
         .iter()
         .zip(&found.places)
         .filter_map(|(op, place)| Some((op, lines[(*place)?])))
-        .filter(|(op, line)| !op.text.trim().is_empty() && !line.trim().is_empty())
+        // A misremembered line may be misremembered in its indentation too.
+        .filter(|(op, line)| !op.text.trim().is_empty() && equal(&op.text, line))
         .map(|(op, line)| {
             let own = op.raw.as_deref().filter(|raw| indent::of(raw) == indent::of(line));
             (indent::of(own.unwrap_or(&op.text)), indent::of(line))

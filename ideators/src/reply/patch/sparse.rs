@@ -45,7 +45,10 @@ pub(super) fn around_gaps(
     lines: &[&str],
     effort: &mut Effort,
 ) -> Result<Placed, Unplaced> {
-    let is_gap = |op: &Op| op.kind == Kind::Keep && elide::is_elision(&op.text);
+    // Where the file has such a line, it may be meant: `...` is Python too.
+    let is_code = |text: &str| lines.iter().any(|line| line.trim() == text.trim());
+    let is_gap =
+        |op: &Op| op.kind == Kind::Keep && elide::is_elision(&op.text) && !is_code(&op.text);
     let parts: Vec<Hunk> = hunk
         .ops
         .split(is_gap)

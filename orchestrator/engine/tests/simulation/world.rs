@@ -490,8 +490,12 @@ impl Backend for World {
         } else {
             Ok([("loss".to_owned(), loss)].into())
         };
-        let usage =
-            Usage { wall_s: takes.as_secs_f64(), cpu_s: 1.0, peak_memory_mb: 1.0, peak_gpu_memory_mb: None };
+        let usage = Usage {
+            wall_s: takes.as_secs_f64(),
+            cpu_s: 1.0,
+            peak_memory_mb: 1.0,
+            peak_gpu_memory_mb: None,
+        };
         Ok(Ended { outcome, usage, metrics: vec![] })
     }
 
