@@ -177,13 +177,24 @@ async fn each_gate_refuses_with_its_class_and_the_words_that_help() {
 #[tokio::test]
 async fn a_loop_without_end_costs_no_more_than_the_limit() {
     let gated = gated_with(|bench| bench.problem.smoke.as_mut().unwrap().wall_s = 2);
+    let endless = "def step():\n    while True:\n        pass\n";
     let begun = Instant::now();
-    let fault = gated.fault("def step():\n    while True:\n        pass\n").await;
-    assert_eq!(fault.class, FaultClass::Timeout);
-    assert!(fault.reason.starts_with("stage smoke reached "), "{fault}");
+    let fault = gated.fault(endless).await;
+    assert_eq!(fault.class, FaultClass::Timeout, "{fault}");
     let fault = gated.fault("import time\ndef step():\n    time.sleep(600)\n").await;
     assert_eq!(fault.class, FaultClass::Stalled);
     assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_trial_that_twice_went_without_a_processor_is_no_verdict() {
+    let gated = gated_with(|bench| bench.problem.smoke.as_mut().unwrap().wall_s = 2);
+    let waits = "import time\ndef step():\n    while True:\n        \
+        print('.', flush=True)\n        time.sleep(0.2)\n";
+    let fault = gated.fault(waits).await;
+    assert_eq!(fault.class, FaultClass::Timeout, "{fault}");
+    assert!(fault.reason.contains("of a processor"), "{fault}");
+    assert_eq!(gated.names(), Vec::<String>::new(), "it is tried again when it comes again");
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use autores_domain::{
     Idea, IdeaId, ModelName, Operator, Role, Selection, Tokens, Vocabulary, WeightedModel,
 };
-use autores_templates::prompts::{self, Ask, Baseline, Format, PromptError, Room, Task, Text};
+use autores_templates::prompts::{
+    self, Ask, Baseline, Format, Knobs, PromptError, Room, Task, Text,
+};
 
 use crate::knowledge::Knowledge;
 use crate::llm::Client;
@@ -224,7 +226,7 @@ fn prompt_bytes(knowledge: &Knowledge, id: IdeaId, role: Role) -> Result<u64, Pr
             let baseline =
                 Baseline { metric: 1.0, metric_sd: None, reward: 1.0, reward_sd: None, seeds: 3 };
             let format = match knowledge.llm().vocabulary {
-                Vocabulary::Catalogue => Format::Catalogue(knowledge.catalogue()),
+                Vocabulary::Catalogue => Format::Catalogue(knowledge.catalogue(), Knobs::Object),
                 Vocabulary::Free => Format::Json,
             };
             let ask = Ask {

@@ -155,6 +155,24 @@ fn the_first_provider_that_is_set_up_gives_the_default_model() {
 }
 
 #[test]
+fn a_server_without_a_key_is_set_up_by_what_the_users_file_says_of_it() {
+    let cases = [
+        (
+            "providers: {vllm: {base_url: \"http://gpu7/v1\", default_model: qwen}}",
+            Some("vllm/qwen"),
+        ),
+        ("providers: {ollama: {default_model: qwen3}}", Some("ollama/qwen3")),
+        ("providers: {llamacpp: {base_url: \"http://gpu7/v1\"}}", Some("llamacpp/default")),
+        ("providers: {llamacpp: {concurrency: 1}}", None),
+        ("providers: {ollama: {base_url: \"http://gpu7/v1\"}}", None),
+        ("providers: {openai: {base_url: \"http://gpu7/v1\", default_model: gpt-5-mini}}", None),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(default_model(&load(text).unwrap(), &[]).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
 fn each_mistake_is_named_with_its_place_and_the_remedy() {
     let cases = [
         "provider: {}",

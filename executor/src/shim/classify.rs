@@ -100,14 +100,15 @@ pub(super) fn fault(
         }
     }
     if signal == Some(Signal::SIGKILL) {
-        if facts.memory_kills {
-            return new(FaultClass::Oom, because(Some("the machine ran out of memory")));
-        }
         if facts.memory_share >= NEAR_LIMIT {
             return new(
                 FaultClass::Oom,
                 because(Some("its memory was near the limit (memory_mb)")),
             );
+        }
+        // It had not used what it may use.
+        if facts.memory_kills {
+            return new(FaultClass::Infra, because(Some("the machine ran out of memory")));
         }
     }
     if let Some(line) = says(&MEMORY_WORDS).or_else(|| python_memory_error(tail)) {
@@ -124,7 +125,9 @@ pub(super) fn fault(
     }
     let detail = last.map(|line| line.strip_prefix(OWN_PREFIX).unwrap_or(line));
     let is_import = last.is_some_and(|line| IMPORT_WORDS.contains(&python_error(line)));
-    let class = if is_import && !stage.trusted { FaultClass::Build } else { stage.on_failure };
+    // Only where the problem gives the failure no meaning of its own.
+    let is_usual = !stage.trusted && stage.on_failure == FaultClass::Crash;
+    let class = if is_import && is_usual { FaultClass::Build } else { stage.on_failure };
     new(class, because(detail))
 }
 
@@ -206,6 +209,10 @@ mod tests {
         let reason = format!("stage train exited with status 1: {line}");
         check(false, exited(1), &[line], 0.1, (FaultClass::Build, &reason));
         check(true, exited(1), &[line], 0.1, (FaultClass::Crash, &reason));
+        let strict = StageSpec { on_failure: FaultClass::Policy, ..stage(false) };
+        let tail = Tail { last: Some(line.into()), lines: vec![line.into()] };
+        let fault = fault(&strict, exited(1), &tail, &facts(0.1)).unwrap();
+        assert_eq!(fault.class, FaultClass::Policy, "the problem names the class itself");
         let line = "ValueError: ImportError: no";
         let reason = format!("stage train exited with status 1: {line}");
         check(false, exited(1), &[line], 0.1, (FaultClass::Crash, &reason));
@@ -237,6 +244,16 @@ mod tests {
             0.1,
             (FaultClass::Crash, "stage train was ended by SIGKILL"),
         );
+    }
+
+    #[test]
+    fn a_machine_without_memory_is_to_blame_unless_the_stage_was_near_its_limit() {
+        let status = killed(Signal::SIGKILL);
+        for (share, class) in [(0.1, FaultClass::Infra), (0.95, FaultClass::Oom)] {
+            let facts = Facts { memory_kills: true, ..facts(share) };
+            let fault = fault(&stage(false), status, &Tail::default(), &facts).unwrap();
+            assert_eq!(fault.class, class, "{fault}");
+        }
     }
 
     #[test]

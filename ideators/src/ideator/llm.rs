@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use autores_domain::{
     Answered, Brief, Call, Ideator, ModelName, Population, Proposal, Refusal, Role, Vocabulary,
 };
-use autores_templates::prompts::{self, Ask, Baseline, Format, PromptError, Room, Text, Tried};
+use autores_templates::prompts::{
+    self, Ask, Baseline, Format, Knobs, PromptError, Room, Text, Tried,
+};
 
 use super::breed::members;
 use crate::conversation::{self, Exchange, Form, Question};
@@ -188,12 +190,15 @@ impl LlmIdeator {
         model: &ModelName,
         room: Room,
     ) -> Result<Text, PromptError> {
-        let format = match self.knowledge.llm().vocabulary {
-            Vocabulary::Catalogue => Format::Catalogue(self.knowledge.catalogue()),
-            Vocabulary::Free => match conversation::form(&self.client, model) {
-                Form::Full | Form::Plain => Format::Json,
-                Form::Words => Format::Tags,
-            },
+        let catalogue = self.knowledge.catalogue();
+        let form = conversation::form(&self.client, model);
+        let format = match (self.knowledge.llm().vocabulary, form) {
+            (Vocabulary::Catalogue, Form::Full | Form::Words) => {
+                Format::Catalogue(catalogue, Knobs::Object)
+            }
+            (Vocabulary::Catalogue, Form::Plain) => Format::Catalogue(catalogue, Knobs::Pairs),
+            (Vocabulary::Free, Form::Full | Form::Plain) => Format::Json,
+            (Vocabulary::Free, Form::Words) => Format::Tags,
         };
         let ask = Ask {
             operator: brief.operator,

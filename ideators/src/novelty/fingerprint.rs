@@ -18,7 +18,7 @@ const COMMON: &str = "a an the of to in on for with by and or is are be it its t
     set try make replace swap substitute exchange switch change instead rather place \
     implement introduce employ adopt model training train code file py current currently \
     default new standard there was out everywhere setting sets improved better simple \
-    efficient optimized enhanced novel faster slightly config during over before after both";
+    efficient optimized enhanced novel faster slightly config over both";
 const UP: [&str; 13] = [
     "increase", "raise", "higher", "larger", "bigger", "more", "double", "widen", "longer", "grow",
     "enlarge", "deeper", "wider",
@@ -43,6 +43,8 @@ const REMOVE: [&str; 12] = [
     "remove", "drop", "delete", "disable", "without", "omit", "no", "not", "never", "exclude",
     "avoid", "skip",
 ];
+const BEFORE: [&str; 1] = ["before"];
+const AFTER: [&str; 1] = ["after"];
 /// What an idea is recognised by: its techniques, or the stems, character shingles, numbers and
 /// directions of its title and plan. What is replaced counts apart from what takes its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +56,7 @@ pub struct Fingerprint {
     shingles: BTreeSet<String>,
     /// By their bits, so that `3e-3` and `0.003` are one.
     numbers: BTreeSet<u64>,
-    /// What is raised, lowered, added or removed.
+    /// What is raised, lowered, added or removed, and what something comes before or after.
     directions: BTreeSet<(Direction, String)>,
 }
 
@@ -64,6 +66,8 @@ enum Direction {
     Down,
     Add,
     Remove,
+    Before,
+    After,
 }
 
 impl Direction {
@@ -73,6 +77,8 @@ impl Direction {
             Self::Down => "decrease",
             Self::Add => "add",
             Self::Remove => "remove",
+            Self::Before => "before",
+            Self::After => "after",
         }
     }
 }
@@ -145,7 +151,8 @@ impl Fingerprint {
     }
 
     /// Whether two ideas cannot be the same, however alike they sound: other techniques or knobs,
-    /// other numbers, or one raises or adds what the other lowers or removes.
+    /// other numbers, or one raises or adds what the other lowers or removes, or places before a
+    /// thing what the other places after it.
     pub fn contradicts(&self, other: &Self) -> bool {
         let both = !self.techniques.is_empty() && !other.techniques.is_empty();
         if both && self.techniques != other.techniques {
@@ -153,6 +160,7 @@ impl Fingerprint {
         }
         self.opposes(other, Direction::Up, Direction::Down)
             || self.opposes(other, Direction::Add, Direction::Remove)
+            || self.opposes(other, Direction::Before, Direction::After)
             || self.other_numbers(other)
     }
 
@@ -226,6 +234,10 @@ fn direction(word: &str) -> Option<Direction> {
         Some(Direction::Add)
     } else if among(&REMOVE) {
         Some(Direction::Remove)
+    } else if among(&BEFORE) {
+        Some(Direction::Before)
+    } else if among(&AFTER) {
+        Some(Direction::After)
     } else {
         None
     }

@@ -88,7 +88,7 @@ const SAME: [[&str; 4]; 14] = [
 ];
 
 /// Different ideas, many of which sound alike.
-const DIFFERENT: [[&str; 4]; 19] = [
+const DIFFERENT: [[&str; 4]; 21] = [
     ["lr 3e-3", "set lr to 3e-3", "lr 1e-2", "set lr to 1e-2"],
     [
         "Raise the learning rate",
@@ -192,6 +192,18 @@ const DIFFERENT: [[&str; 4]; 19] = [
         "Change the optimizer from AdamW to Muon.",
         "AdamW again",
         "Change the optimizer from Muon to AdamW.",
+    ],
+    [
+        "RMSNorm in the blocks",
+        "Apply RMSNorm before the attention block.",
+        "RMSNorm in the blocks",
+        "Apply RMSNorm after the attention block.",
+    ],
+    [
+        "RMSNorm before attention and MLP",
+        "In model.py normalise with RMSNorm before attention and before the MLP.",
+        "RMSNorm after attention and MLP",
+        "In model.py normalise with RMSNorm after attention and after the MLP.",
     ],
 ];
 

@@ -155,6 +155,13 @@ fn schemas_use_only_what_every_provider_takes() {
 }
 
 #[test]
+fn an_idea_is_made_of_at_most_as_many_techniques_as_the_prompt_says() {
+    let ideas = &schema(&vocabulary(), 4)["properties"]["ideas"];
+    let techniques = &ideas["items"]["properties"]["techniques"];
+    assert_eq!((&techniques["minItems"], &techniques["maxItems"]), (&json!(1), &json!(3)));
+}
+
+#[test]
 fn a_model_names_the_technique_before_its_knobs_and_the_reason_before_the_plan() {
     let text = schema(&vocabulary(), 2).to_string();
     let at = |name: &str| text.find(&format!("\"{name}\":{{")).unwrap();

@@ -113,6 +113,32 @@ async fn a_judge_that_does_not_choose_leaves_the_first() {
 }
 
 #[tokio::test]
+async fn a_choice_that_does_not_carry_out_the_idea_gives_way_to_the_first_that_does() {
+    for (second, third, expected) in [("false", "true", 12), ("false", "false", 10)] {
+        let verdict = format!(
+            r#"{{"candidates": [{{"candidate": 1, "carries_out": false, "kind": "algorithmic"}},
+                {{"candidate": 2, "carries_out": {second}, "kind": "algorithmic"}},
+                {{"candidate": 3, "carries_out": {third}, "kind": "algorithmic"}}],
+                "choice": 2, "reason": "the simplest"}}"#
+        );
+        let world = World::where_models_say(move |question| {
+            if question["messages"].to_string().contains("Several patches") {
+                return say(&verdict);
+            }
+            say(&edit("rate = 1", &format!("rate = {}", 10 + asked_for(question).0)))
+        })
+        .await
+        .with(|world| {
+            world.llm.candidates = 3;
+            world.llm.select = Selection::Judge;
+        });
+        let answered = world.implementer().implement(&anything()).await;
+        let code = after(&answered.result.unwrap(), TRAIN);
+        assert!(code.starts_with(&format!("rate = {expected}\n")), "{code}");
+    }
+}
+
+#[tokio::test]
 async fn candidates_with_the_same_code_are_one_and_need_no_judge() {
     let world = World::where_models_always_say(&edit("rate = 1", "rate = 3")).await.with(|world| {
         world.llm.candidates = 3;

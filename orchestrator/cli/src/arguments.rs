@@ -161,7 +161,7 @@ pub(crate) struct ModelOptions {
     /// How often a patch is revised that does not apply or fails when it is tried out
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=10))]
     pub(crate) revisions: u32,
-    /// How often an idea is mended whose experiment crashed, diverged or ran out of memory
+    /// How often an idea is mended whose experiment did not compile, crashed, diverged or ran out of memory
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=10))]
     pub(crate) repairs: u32,
     /// Which of the patches that pass becomes the experiment
@@ -221,7 +221,7 @@ fn amount(text: &str) -> Result<f64, String> {
 pub(crate) struct ResumeOptions {
     /// The run
     pub(crate) run: String,
-    /// Settings of providers, models and prices [default: those that the run began with]
+    /// Settings of providers, models and prices [default: the file that the run began with]
     #[arg(long, value_name = "FILE", env = "AUTORES_SETTINGS")]
     pub(crate) settings: Option<PathBuf>,
     /// Print events as JSON lines

@@ -35,7 +35,7 @@ pub(crate) fn settings(file: Option<&Path>) -> Result<Settings, Failure> {
     Settings::load(file).or_usage()
 }
 
-/// Keeps the user's settings with a run, so that it is resumed with what it began with.
+/// Remembers where the user's settings are, so that a run is resumed with the file that it began with.
 pub(crate) fn keep_settings(home: &Home, run: &RunId, file: Option<&Path>) -> Result<(), Failure> {
     let Some(file) = file else { return Ok(()) };
     let kept = kept_settings(home, run);

@@ -101,6 +101,7 @@ impl fmt::Display for ModelName {
 
 /// Who asked, within a run: `b3` (brief 3), `i7.r0.c2.v1` (idea 7, revision 0, candidate 2, version 1),
 /// `i7.r0.judge`, `l2` (lessons of epoch 2). The same key is the same call: one that was answered is never paid twice.
+/// What was decided over answers is kept beside them as a note, such as `i7.r0.choice`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CallKey(String);

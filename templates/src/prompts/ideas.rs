@@ -22,7 +22,16 @@ pub enum Format<'a> {
     /// In words, between tags.
     Tags,
     /// Of techniques and their knobs, as JSON. Needs no code, so it fits small windows.
-    Catalogue(&'a Catalogue),
+    Catalogue(&'a Catalogue, Knobs),
+}
+
+/// How the knobs of a technique are to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knobs {
+    /// As an object with the value of each.
+    Object,
+    /// As a list of names with values: for models whose schemas have no alternatives.
+    Pairs,
 }
 
 /// A question for ideas.
@@ -54,6 +63,7 @@ struct Ideas {
     left_out: usize,
     count: String,
     catalogue: bool,
+    pairs: bool,
     json: bool,
     tags: bool,
     consider: String,
@@ -80,12 +90,12 @@ pub fn ideas(setting: &Setting<'_>, ask: &Ask<'_>, room: Room) -> Result<Text, P
 
     let techniques = match ask.format {
         Format::Json | Format::Tags => Vec::new(),
-        Format::Catalogue(catalogue) => sampled(catalogue, &all, ask.seed),
+        Format::Catalogue(catalogue, _) => sampled(catalogue, &all, ask.seed),
     };
     let lines: Vec<String> = techniques.iter().map(|one| format::technique(one)).collect();
     let (system, in_user) = match ask.format {
         Format::Json | Format::Tags => (system(setting, &Knows::Code)?, 0),
-        Format::Catalogue(catalogue) => {
+        Format::Catalogue(catalogue, _) => {
             // In the order of their names, so that the message is the same for every brief.
             let listed = Knows::Techniques(catalogue.iter().map(format::technique).collect());
             let listed = system(setting, &listed)?;
@@ -106,7 +116,7 @@ pub fn ideas(setting: &Setting<'_>, ask: &Ask<'_>, room: Room) -> Result<Text, P
     let most = match ask.format {
         Format::Json | Format::Tags => Detail::Full,
         // Who combines techniques writes no code.
-        Format::Catalogue(_) => Detail::NoDiff,
+        Format::Catalogue(..) => Detail::NoDiff,
     };
     let kept =
         Kept { tried: vec![most; all.len()], lessons, techniques: in_user, blocks: Vec::new() };
@@ -136,7 +146,8 @@ pub fn ideas(setting: &Setting<'_>, ask: &Ask<'_>, room: Room) -> Result<Text, P
                 1 => "1 idea".to_owned(),
                 count => format!("{count} different ideas"),
             },
-            catalogue: matches!(ask.format, Format::Catalogue(_)),
+            catalogue: matches!(ask.format, Format::Catalogue(..)),
+            pairs: matches!(ask.format, Format::Catalogue(_, Knobs::Pairs)),
             json: matches!(ask.format, Format::Json),
             tags: matches!(ask.format, Format::Tags),
             consider: consider.join(", "),

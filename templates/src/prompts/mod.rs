@@ -19,7 +19,7 @@ mod tried;
 use autores_domain::{CodePath, Codebase, Lesson, Problem, Scale};
 
 pub use choose::{Candidate, classify, judge};
-pub use ideas::{Ask, Format, ideas};
+pub use ideas::{Ask, Format, Knobs, ideas};
 pub use implement::{Task, implement, repair_patch};
 pub use input::{Baseline, Outcome, Tried};
 pub use lessons::lessons;

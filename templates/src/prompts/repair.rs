@@ -116,14 +116,12 @@ fn advice(class: FaultClass) -> &'static str {
         FaultClass::Diverged => {
             "A value became infinite or not a number: find where the idea can divide by zero, overflow or take too large a step."
         }
-        FaultClass::Stalled => {
-            "The program stopped making progress: find what waits or loops for ever."
-        }
         FaultClass::Build => "The code does not compile or import: mend that.",
         FaultClass::Patch
         | FaultClass::Duplicate
         | FaultClass::Crash
         | FaultClass::Timeout
+        | FaultClass::Stalled
         | FaultClass::Policy
         | FaultClass::Infra
         | FaultClass::Preempted => "Read the last lines of its output from the end.",

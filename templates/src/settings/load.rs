@@ -1,5 +1,6 @@
 //! Where settings come from: the file in the program, and the user's.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -38,7 +39,8 @@ impl Settings {
     /// # Errors
     /// Never, unless the program was built with a wrong file.
     pub fn built_in() -> Result<Self, YamlError> {
-        over(Self::default(), NAME, Path::new(""), BUILT_IN)
+        let settings = over(Self::default(), NAME, Path::new(""), BUILT_IN)?;
+        Ok(Self { given: BTreeSet::new(), ..settings })
     }
 
     /// The built-in settings with those of the user's file laid over them, key by key. The models of a role are
@@ -56,14 +58,15 @@ impl Settings {
     }
 
     /// The model to use where nothing names one: the default of the first provider that is set up. That is one whose
-    /// key or address is in the environment, or that the user's file adds.
+    /// key or address is in the environment, or one without a key to which the user's file gives an address or a
+    /// default model.
     pub fn default_model(&self, environment: &dyn Fn(&str) -> Option<String>) -> Option<ModelName> {
         let own = self.providers.keys().map(String::as_str).filter(|name| !ORDER.contains(name));
         ORDER.into_iter().chain(own).find_map(|name| {
             let provider = self.providers.get(name)?;
             let model = provider.default_model.as_ref()?;
-            let is_own = !ORDER.contains(&name);
-            let is_ready = is_set_up(provider, environment) || (is_own && !provider.needs_key);
+            let is_given = self.given.contains(name) && !provider.needs_key;
+            let is_ready = is_given || is_set_up(provider, environment);
             is_ready.then(|| format!("{name}/{model}").parse().ok()).flatten()
         })
     }

@@ -19,6 +19,9 @@ pub(super) fn merge(
 ) -> Result<Settings, YamlError> {
     let at = File { name, folder };
     for (provider, entry) in file.providers.into_iter().flat_map(|entries| entries.0) {
+        if entry.base_url.is_some() || entry.default_model.is_some() {
+            settings.given.insert(provider.value.clone());
+        }
         let known = settings.providers.remove(&provider.value);
         let merged = at.provider(&provider, known, entry)?;
         settings.providers.insert(provider.value, merged);

@@ -4,7 +4,7 @@ mod file;
 mod load;
 mod merge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use autores_domain::{ModelName, Role, WeightedModel};
@@ -30,6 +30,8 @@ const ORDER: [&str; 10] = [
 pub struct Settings {
     /// Providers by name.
     pub providers: BTreeMap<String, Provider>,
+    /// Those to which the user's file gives an address or a default model.
+    pub given: BTreeSet<String>,
     /// What is known of models.
     pub models: BTreeMap<ModelName, Model>,
     /// The models of each role; a role that is not named takes the ideator's.

@@ -2,7 +2,7 @@
 
 use autores_domain::{FaultClass, Operator};
 use autores_templates::prompts::{
-    self, Ask, Format, PromptError, Room, Setting, Task, Text, Tried,
+    self, Ask, Format, Knobs, PromptError, Room, Setting, Task, Text, Tried,
 };
 use proptest::prelude::*;
 
@@ -57,7 +57,7 @@ fn all_calls_of_a_run_that_need_the_code_begin_with_the_same_message() {
 #[test]
 fn the_catalogue_is_in_the_system_message_whatever_the_brief() {
     let facts = facts();
-    let format = Format::Catalogue(&facts.catalogue);
+    let format = Format::Catalogue(&facts.catalogue, Knobs::Object);
     let parents = [measured(1, "one", 2.0)];
     let fresh = ask(Operator::Fresh, format);
     let exploit = Ask { parents: &parents, seed: 99, count: 1, ..ask(Operator::Exploit, format) };
@@ -91,7 +91,7 @@ fn two_thousand_tokens_are_enough_for_ideas_of_the_catalogue() {
         let ask = Ask {
             parents: &parents[4..7],
             shown: &parents,
-            ..ask(operator, Format::Catalogue(&facts.catalogue))
+            ..ask(operator, Format::Catalogue(&facts.catalogue, Knobs::Object))
         };
         let text = prompts::ideas(&facts.setting(), &ask, room(2_000)).unwrap();
         assert!(room(2_000).tokens_of(&text) <= 2_000);
@@ -104,7 +104,10 @@ fn two_thousand_tokens_are_enough_for_ideas_of_the_catalogue() {
 fn other_briefs_are_shown_other_techniques() {
     let facts = facts();
     let shown = |seed, tokens| {
-        let ask = Ask { seed, ..ask(Operator::Fresh, Format::Catalogue(&facts.catalogue)) };
+        let ask = Ask {
+            seed,
+            ..ask(Operator::Fresh, Format::Catalogue(&facts.catalogue, Knobs::Object))
+        };
         prompts::ideas(&facts.setting(), &ask, room(tokens)).unwrap().user
     };
     for tokens in [1_500, 100_000] {
@@ -122,7 +125,10 @@ fn what_was_tried_is_not_drawn_again() {
         .skip(3)
         .map(|one| made_of(measured(1, &one.name, 1.0), &one.name, "lr", "1"))
         .collect();
-    let ask = Ask { shown: &tried, ..ask(Operator::Explore, Format::Catalogue(&facts.catalogue)) };
+    let ask = Ask {
+        shown: &tried,
+        ..ask(Operator::Explore, Format::Catalogue(&facts.catalogue, Knobs::Object))
+    };
     let user = prompts::ideas(&facts.setting(), &ask, LARGE).unwrap().user;
     let drawn = user.split("drawn at random: ").nth(1).unwrap().lines().next().unwrap();
     for new in facts.catalogue.iter().take(3) {
@@ -205,7 +211,8 @@ proptest! {
         let tried = many();
         let operator = [Operator::Fresh, Operator::Explore, Operator::Exploit][operator];
         let room = Room { tokens, tokens_per_byte: per_byte };
-        for format in [Format::Json, Format::Tags, Format::Catalogue(&facts.catalogue)] {
+        let catalogue = Format::Catalogue(&facts.catalogue, Knobs::Object);
+        for format in [Format::Json, Format::Tags, catalogue] {
             let ask = Ask { parents: &tried[10..14], shown: &tried, ..ask(operator, format) };
             match prompts::ideas(&facts.setting(), &ask, room) {
                 Ok(text) => {

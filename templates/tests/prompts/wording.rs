@@ -2,7 +2,7 @@
 
 use autores_domain::{Fault, FaultClass, Operator};
 use autores_templates::prompts::{
-    self, Candidate, Failure, Format, Outcome, PromptError, Room, Task, Text, Tried,
+    self, Candidate, Failure, Format, Knobs, Outcome, PromptError, Room, Task, Text, Tried,
 };
 
 use crate::facts::{BASELINE, DIFF, LARGE, ask, facts, failed, idea, made_of, measured};
@@ -98,7 +98,7 @@ fn ideas_of_the_catalogue() {
     let parents = [made_of(measured(2, "Muon", 9.2), "muon", "lr", "0.04")];
     let ask = prompts::Ask {
         parents: &parents,
-        ..ask(Operator::Exploit, Format::Catalogue(&facts.catalogue))
+        ..ask(Operator::Exploit, Format::Catalogue(&facts.catalogue, Knobs::Object))
     };
     let text = prompts::ideas(&facts.setting(), &ask, LARGE).unwrap();
     let first: Vec<&str> =
@@ -115,12 +115,25 @@ fn ideas_of_the_catalogue() {
 }
 
 #[test]
+fn knobs_are_shown_in_the_form_that_is_asked_for() {
+    let facts = facts();
+    let shown = |knobs| {
+        let ask = ask(Operator::Fresh, Format::Catalogue(&facts.catalogue, knobs));
+        user(prompts::ideas(&facts.setting(), &ask, LARGE))
+    };
+    let (object, pairs) =
+        (r#""knobs":{"KNOB":"VALUE"}}],"#, r#""knobs":[{"knob":"KNOB","value":"VALUE"}]}],"#);
+    assert!(shown(Knobs::Object).contains(object));
+    assert!(shown(Knobs::Pairs).contains(pairs));
+}
+
+#[test]
 fn ideas_of_the_catalogue_in_a_small_window() {
     let facts = facts();
     let parents = [made_of(measured(2, "Muon", 9.2), "muon", "lr", "0.04")];
     let ask = prompts::Ask {
         parents: &parents,
-        ..ask(Operator::Exploit, Format::Catalogue(&facts.catalogue))
+        ..ask(Operator::Exploit, Format::Catalogue(&facts.catalogue, Knobs::Object))
     };
     let room = Room { tokens: 1_500, tokens_per_byte: 0.3 };
     let text = prompts::ideas(&facts.setting(), &ask, room).unwrap();

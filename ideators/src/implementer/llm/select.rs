@@ -115,21 +115,40 @@ async fn judged(
         Err(_) => None,
     };
     if chosen.is_none() {
-        let reason =
-            asked.err().map_or("its answer names none".to_owned(), |error| error.to_string());
+        let reason = asked
+            .err()
+            .map_or("its answer names none that carries out the idea".to_owned(), |error| {
+                error.to_string()
+            });
         tracing::warn!(idea = %job.task.idea.id, %model, reason, "the judge chose no candidate; the first is taken");
     }
     Ok(chosen)
 }
 
-/// The place of the candidate that the answer names, which counts from 1.
+/// The place of the candidate that the answer names, which counts from 1. Where the answer says that this one does not
+/// carry out the idea, the first that does.
 fn choice(reply: &str, count: usize) -> Option<usize> {
-    let named =
-        answer::objects(reply).into_iter().find_map(|object| match object.get("choice")? {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => text.trim().parse().ok(),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-        })?;
+    let mut objects = answer::objects(reply).into_iter();
+    let (at, verdict) =
+        objects.find_map(|object| Some((place(object.get("choice")?, count)?, object)))?;
+    let candidates = verdict.get("candidates").and_then(Value::as_array).into_iter().flatten();
+    let said: Vec<(usize, bool)> = candidates
+        .filter_map(|one| {
+            Some((place(one.get("candidate")?, count)?, one.get("carries_out")?.as_bool()?))
+        })
+        .collect();
+    if said.contains(&(at, false)) {
+        return said.into_iter().filter(|(_, does)| *does).map(|(at, _)| at).min();
+    }
+    Some(at)
+}
+
+fn place(value: &Value, count: usize) -> Option<usize> {
+    let named = match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }?;
     let at = usize::try_from(named).ok()?.checked_sub(1)?;
     (at < count).then_some(at)
 }
@@ -183,5 +202,19 @@ mod tests {
         ] {
             assert_eq!(choice(reply, 3), None, "{reply}");
         }
+    }
+
+    #[test]
+    fn a_choice_that_does_not_carry_out_the_idea_is_not_followed() {
+        let said = |carries_out: &[bool]| {
+            let each = carries_out.iter().enumerate();
+            let candidates: Vec<Value> =
+                each.map(|(at, does)| json!({"candidate": at + 1, "carries_out": does})).collect();
+            choice(&json!({"candidates": candidates, "choice": 2}).to_string(), 4)
+        };
+        assert_eq!(said(&[true, true, true, true]), Some(1));
+        assert_eq!(said(&[true]), Some(1), "nothing is said against it");
+        assert_eq!(said(&[false, false, true, true]), Some(2));
+        assert_eq!(said(&[false, false, false, false]), None);
     }
 }

@@ -10,17 +10,18 @@ use crate::conversation::Unanswered;
 /// Bytes of a reason that is repeated.
 const REASON: usize = 300;
 
-/// An answer, where models gave patches and they were refused; else why there is none.
+/// Why the idea stays open, where it may still come to a patch; else an answer, where models gave patches and they were
+/// refused; else why there is none.
 pub(super) fn none_passed(candidates: &[Candidate]) -> Refusal<Fault> {
     let blocked: Vec<Refusal<Fault>> = candidates.iter().filter_map(blocked).collect();
     let find =
         |wanted: fn(&Refusal<Fault>) -> bool| blocked.iter().find(|one| wanted(one)).cloned();
-    // Whoever may still answer could have been the one that passes, so the idea stays open.
+    // Who may still answer, and what may still be checked, could be the one that passes: the idea stays open.
     find(|one| matches!(one, Refusal::Budget(_)))
         .or_else(|| find(|one| matches!(one, Refusal::Unavailable { is_lasting: false, .. })))
+        .or_else(|| unchecked(candidates).map(Refusal::Failed))
         .or_else(|| summary(candidates).map(Refusal::Failed))
         .or_else(|| find(|one| matches!(one, Refusal::Unavailable { .. })))
-        .or_else(|| unchecked(candidates).map(Refusal::Failed))
         .or_else(|| blocked.first().cloned())
         .unwrap_or_else(|| {
             Refusal::Failed(Fault::new(FaultClass::Patch, "no candidate was asked for"))

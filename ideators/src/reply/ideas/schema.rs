@@ -49,8 +49,8 @@ pub fn plain_schema(vocabulary: &Vocabulary<'_>) -> Value {
     object([("ideas", list(idea(techniques)))])
 }
 
-/// More techniques in one idea seldom fit together.
-const MOST_TECHNIQUES: u32 = 4;
+/// More techniques in one idea seldom fit together. The prompt names the same number.
+const MOST_TECHNIQUES: u32 = 3;
 
 fn idea(techniques: Option<Value>) -> Value {
     let text = || json!({ "type": "string" });

@@ -60,7 +60,8 @@ pub(crate) async fn run(home: &Home, options: ResumeOptions) -> Outcome {
     let mut config = run.config.clone();
     config.budget = models::budget(config.budget, &options.budget);
     let settings = options.settings.or_else(|| models::settings_of(home, &id));
-    let client = wiring::client(home, &id, &config, settings.as_deref(), run.spent())?;
+    let client =
+        wiring::client(home, &id, &config, &run.problem, settings.as_deref(), run.spent())?;
     let parts = wiring::parts(home, &id, &config, &found, &ready, store.clone(), client).await?;
     let changed = (config.budget != run.config.budget)
         .then_some(Event::BudgetChanged { budget: config.budget });

@@ -37,7 +37,8 @@ pub(crate) async fn run(home: &Home, options: RunOptions) -> Outcome {
     let (found, config) = (wanted.found, wanted.config);
     let store = wiring::store(home).await?;
     let (name, _lock) = claim(home, &store, &options, &found.problem.name).await?;
-    let client = wiring::client(home, &name, &config, file.as_deref(), Spent::default())?;
+    let client =
+        wiring::client(home, &name, &config, &found.problem, file.as_deref(), Spent::default())?;
     models::keep_settings(home, &name, file.as_deref().filter(|_| config.llm.is_some()))?;
     let mut progress = Progress::new(options.json);
     progress.say(&format!("run {name}: {} at scale {}", found.problem.name, config.scale));

@@ -33,6 +33,10 @@ pub(crate) async fn run(home: &Home, options: TranscriptsOptions) -> Outcome {
             outln!("{transcript}");
             continue;
         }
+        // A note of what was decided over answers is kept beside them, and is no call.
+        if transcript["request"].is_null() {
+            continue;
+        }
         let call: autores_domain::Call =
             serde_json::from_value(transcript["call"].clone()).with_context(|| format!("{key}"))?;
         rows.add_row([

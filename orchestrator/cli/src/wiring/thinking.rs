@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use autores_domain::{
-    Codebase, Distiller, Ideator, Implementer, LlmConfig, ModelName, Run, RunConfig, RunId, Spent,
-    Transcripts, Workspace,
+    Codebase, Distiller, Ideator, Implementer, LlmConfig, ModelName, Problem, Run, RunConfig,
+    RunId, Spent, Transcripts, Workspace,
 };
 use autores_executor::guard::Rules;
 use autores_ideators::distiller::LlmDistiller;
@@ -16,6 +16,7 @@ use autores_ideators::knowledge::Knowledge;
 use autores_ideators::llm::{Client, ClientSetup};
 use autores_results::TranscriptFolder;
 use autores_templates::problems::ProblemSource;
+use autores_templates::settings::Settings;
 
 use super::{Ready, gate, now_ms};
 use crate::exit::{Failure, OrExit};
@@ -81,13 +82,16 @@ pub(crate) fn client(
     home: &Home,
     run: &RunId,
     config: &RunConfig,
+    problem: &Problem,
     settings: Option<&Path>,
     already_spent: Spent,
 ) -> Result<Option<Client>, Failure> {
     let Some(llm) = &config.llm else { return Ok(None) };
     let recorded = llm.replay.as_ref().map(|replay| TranscriptFolder::of(home.path(), &replay.run));
+    let settings = models::settings(settings)?;
+    refuse_keys(problem, &settings)?;
     let client = Client::new(ClientSetup {
-        settings: models::settings(settings)?,
+        settings,
         budget: config.budget,
         already_spent,
         transcripts: Arc::new(TranscriptFolder::of(home.path(), run)),
@@ -107,6 +111,19 @@ pub(crate) fn client(
     client.check(asked.iter().copied()).or_environment()?;
     client.check_prices(asked.iter().copied()).or_usage()?;
     Ok(Some(client))
+}
+
+/// An experiment runs code that a model wrote, so it must not see what a model is asked with.
+fn refuse_keys(problem: &Problem, settings: &Settings) -> Result<(), Failure> {
+    let keys = settings.providers.values().filter_map(|provider| provider.key_variable.as_ref());
+    match keys.into_iter().find(|key| problem.env.contains(key)) {
+        Some(key) => Err(anyhow!(
+            "problem {} hands {key} to its experiments, and that variable holds a key; take it out of its env",
+            problem.name
+        ))
+        .or_usage(),
+        None => Ok(()),
+    }
 }
 
 /// A client that belongs to no run: it keeps nothing and has no budget.

@@ -30,13 +30,14 @@ impl Run {
             let accelerators = (slot.gpus.len() as u32).max(1);
             self.started_ms.insert(attempt.clone(), (now_ms, accelerators));
         }
-        match event {
-            Event::AttemptMeasured { attempt, measurement } => {
-                self.end(attempt, Some(&measurement.usage));
-            }
-            Event::AttemptFailed { attempt, usage, .. } => self.end(attempt, usage.as_ref()),
-            Event::AttemptLost { attempt, .. } => self.end(attempt, None),
-            _ => {}
+        if let Event::AttemptMeasured { attempt, measurement } = event {
+            self.end(attempt, Some(&measurement.usage));
+        }
+        if let Event::AttemptFailed { attempt, usage, .. } = event {
+            self.end(attempt, usage.as_ref());
+        }
+        if let Event::AttemptLost { attempt, .. } = event {
+            self.end(attempt, None);
         }
     }
 

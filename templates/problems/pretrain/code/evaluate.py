@@ -190,7 +190,7 @@ def evaluate(scale: scales.Scale, data: Path, checkpoint: Path) -> dict[str, flo
     command = server_command(scale, checkpoint)
     tokens = np.fromfile(data / "tokens.bin", dtype=np.uint16)[: sizes.tokens + 1].astype(np.int64)
 
-    with Server(command, sizes.seconds) as first:
+    with Server(command, sizes.seconds, is_blind=True) as first:
         context = first.greet(scale.vocabulary, sizes.max_context)
         windows, counted = cut_windows(tokens, context)
         batch = max(1, sizes.batch_tokens // context)
@@ -201,7 +201,7 @@ def evaluate(scale: scales.Scale, data: Path, checkpoint: Path) -> dict[str, flo
     check_distributions(scored, sizes.tolerance)
 
     # Only now, so that the two cannot speak to each other.
-    with Server(command, sizes.seconds) as second:
+    with Server(command, sizes.seconds, is_blind=False) as second:
         if second.greet(scale.vocabulary, sizes.max_context) != context:
             raise Refusal(3, "policy: two servers of one checkpoint differ in their context")
         check_causality(second, windows, scored.scores, batch, sizes)

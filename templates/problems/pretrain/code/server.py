@@ -14,10 +14,16 @@ import wire
 
 LAST_LINES = 20
 LINE_BYTES = 2000
+PATIENCE = 5
+"""Seconds for a server to end, and for its last lines to arrive, once it broke."""
 
 
 class ServerError(Exception):
-    """The server gave no usable answer; its last lines of stderr are in the message."""
+    """The server gave no usable answer.
+
+    Its last lines of stderr are in the message only if no server was sent a validation token yet:
+    what it writes afterwards may repeat them, and the message goes to who wrote its code.
+    """
 
 
 class Server:
@@ -27,8 +33,10 @@ class Server:
     server ends all that runs below this process.
     """
 
-    def __init__(self, command: list[str], seconds: float) -> None:
+    def __init__(self, command: list[str], seconds: float, *, is_blind: bool) -> None:
+        """`is_blind`: no server of this checkpoint was sent a request before."""
         self.vocabulary = 0
+        self._is_blind = is_blind
         self._seconds = seconds
         self._late = False
         pipe = subprocess.PIPE
@@ -90,6 +98,7 @@ class Server:
         return self._ask(wire.SPOT, table, (len(table), self.vocabulary))
 
     def _ask(self, kind: bytes, table: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        self._is_blind = False
         try:
             wire.send_request(self._in, kind, table)
             return wire.receive_floats(self._out, shape)
@@ -98,12 +107,27 @@ class Server:
 
     def _broken(self, cause: Exception) -> ServerError:
         limit = f"took longer than {self._seconds:.0f} s"
+        if not self._is_blind:
+            # The cause too holds numbers that the server chose.
+            reason = limit if self._late else f"failed ({self._ending()})"
+            unseen = "what it wrote is not shown, since it may hold validation text"
+            return ServerError(f"the model server {reason}; {unseen}")
         reason = limit if self._late else f"failed ({cause})"
         processes.kill_all(self._process.pid)
-        self._listener.join(timeout=5)
+        self._listener.join(timeout=PATIENCE)
         lines = b"\n".join(self._lines).decode(errors="replace").strip()
         last = f"its last lines on stderr:\n{lines}" if lines else "it wrote nothing to stderr"
         return ServerError(f"the model server {reason}; {last}")
+
+    def _ending(self) -> str:
+        """How it ended by itself, without a word of its own."""
+        try:
+            status = self._process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            return "it answered something else than it was asked"
+        finally:
+            processes.kill_all(self._process.pid)
+        return f"exit status {status}" if status >= 0 else f"ended by signal {-status}"
 
     def _listen(self) -> None:
         while line := self._err.readline(LINE_BYTES):

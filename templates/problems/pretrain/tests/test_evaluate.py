@@ -1,10 +1,12 @@
 """The scorer: a repeatable score for an honest model, a refusal for the others."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import server
 from conftest import Run
 
 from evaluate import cut_windows
@@ -115,6 +117,60 @@ def test_a_server_that_is_late_is_quoted(
     assert done.returncode == 1
     assert "the model server took longer than 1 s" in done.stderr
     assert done.stderr.strip().endswith("warming up")
+
+
+def test_a_server_that_has_seen_validation_text_is_not_quoted(
+    code: Path, checkpoint: Path, evaluate: Run
+):
+    words = "f'secret {tokens[0].tolist()}'"
+    tell = f"import sys; print({words}, file=sys.stderr); raise RuntimeError({words})"
+    change(code, "model.py", LOGITS, tell)
+    done = evaluate(checkpoint)
+    assert done.returncode == 1
+    assert "the model server failed (exit status 1); what it wrote is not shown" in done.stderr
+    assert "secret" not in done.stderr
+
+
+GREET = "import os, struct, sys, time; os.write(1, struct.pack('<II', 4, 9)); os.read(0, 9);"
+
+ENDINGS = {
+    "exit status 7": "sys.exit(7)",
+    "ended by signal 9": "os.kill(os.getpid(), 9)",
+    "it answered something else": "os.write(1, struct.pack('<Q', 7777)); time.sleep(100)",
+    "took longer than 3 s": "time.sleep(100)",
+}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+def test_of_an_asked_server_only_the_way_it_ended_is_told(
+    how: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(server, "PATIENCE", 1)
+    script = f"{GREET} print('secret', file=sys.stderr, flush=True); {ENDINGS[how]}"
+    with server.Server([sys.executable, "-c", script], 3, is_blind=True) as asked:
+        assert asked.greet(9, 4) == 4
+        with pytest.raises(server.ServerError) as caught:
+            asked.score(np.zeros((1, 3), dtype=np.int64))
+    assert how in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "7777" not in str(caught.value)
+
+
+def test_the_second_server_is_not_quoted_even_before_it_is_asked(
+    code: Path, checkpoint: Path, evaluate: Run, tmp_path: Path
+):
+    note = tmp_path / "seen"
+    remember = (
+        "from pathlib import Path\n\n"
+        f"note = Path({str(note)!r})\n"
+        "if note.exists():\n    raise SystemExit('secret')\n"
+        "note.touch()\nimport math"
+    )
+    change(code, "model.py", "import math", remember)
+    done = evaluate(checkpoint)
+    assert done.returncode == 1
+    assert "the model server failed (exit status 1)" in done.stderr
+    assert "secret" not in done.stderr
 
 
 def test_a_server_that_cannot_start_is_explained(checkpoint: Path, evaluate: Run):
