@@ -19,12 +19,15 @@ pub(super) fn header(text: &str) -> (Stated, Option<String>) {
     let range = |word: Option<&str>, mark: char| -> Option<(usize, usize)> {
         let numbers = word?.strip_prefix(mark)?;
         let (start, count) = numbers.split_once(',').unwrap_or((numbers, "1"));
-        Some((start.parse().ok()?, count.parse().ok()?))
+        // What no file is long enough for is no line number.
+        let number = |text: &str| text.parse::<u32>().ok().map(|number| number as usize);
+        Some((number(start)?, number(count)?))
     };
     let old = range(words.next(), '-');
     let new = range(words.next(), '+');
     let stated = Stated {
-        old: old.map(|(start, _)| start),
+        // Line 0 stands for a file that is not there, and lines count from 1.
+        old: old.map(|(start, _)| start).filter(|line| *line > 0),
         counts: old.zip(new).map(|((_, old), (_, new))| (old, new)),
     };
     let heading = if old.is_some() || !after.trim().is_empty() { after } else { inner };
@@ -41,7 +44,7 @@ pub(super) fn read(
 ) -> Result<Hunk, Refused> {
     let mut hunk = Hunk {
         at: reader.at + 1,
-        stated: stated.old.filter(|line| *line > 0),
+        stated: stated.old,
         headings: heading.into_iter().collect(),
         ..Hunk::default()
     };
@@ -195,4 +198,17 @@ pub(super) fn header_pair(reader: &Reader<'_>, at: usize) -> bool {
 
 pub(super) fn is_numbered(line: &str) -> bool {
     line.strip_prefix("@@ -").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_no_line_of_a_file_is_not_stated() {
+        let stated = |text| header(text).0.old;
+        assert_eq!(stated(" -7,2 +7,3 @@"), Some(7));
+        assert_eq!(stated(" -0,0 +1,2 @@"), None);
+        assert_eq!(stated(" -9223372036854775808,1 +1 @@"), None);
+    }
 }

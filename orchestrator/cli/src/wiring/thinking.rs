@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use autores_domain::{
-    Codebase, Distiller, Ideator, Implementer, LlmConfig, ModelName, Problem, Run, RunConfig,
-    RunId, Spent, Transcripts, Workspace,
+    Budget, CallKey, Codebase, Distiller, Ideator, Implementer, LlmConfig, ModelName, Problem,
+    Replay, Run, RunConfig, RunId, Spent, TranscriptError, Transcripts, Workspace,
 };
 use autores_executor::guard::Rules;
 use autores_ideators::distiller::LlmDistiller;
@@ -129,27 +129,20 @@ fn refuse_keys(problem: &Problem, settings: &Settings) -> Result<(), Failure> {
 /// A client that belongs to no run: it keeps nothing and has no budget.
 pub(crate) fn passing_client(settings: Option<&Path>) -> Result<Client, Failure> {
     struct Nowhere;
-    impl autores_domain::Transcripts for Nowhere {
-        fn find(
-            &self,
-            _: &autores_domain::CallKey,
-        ) -> Result<Option<Vec<u8>>, autores_domain::TranscriptError> {
+    impl Transcripts for Nowhere {
+        fn find(&self, _: &CallKey) -> Result<Option<Vec<u8>>, TranscriptError> {
             Ok(None)
         }
-        fn keep(
-            &self,
-            _: &autores_domain::CallKey,
-            _: &[u8],
-        ) -> Result<(), autores_domain::TranscriptError> {
+        fn keep(&self, _: &CallKey, _: &[u8]) -> Result<(), TranscriptError> {
             Ok(())
         }
-        fn keys(&self) -> Result<Vec<autores_domain::CallKey>, autores_domain::TranscriptError> {
+        fn keys(&self) -> Result<Vec<CallKey>, TranscriptError> {
             Ok(Vec::new())
         }
     }
     Client::new(ClientSetup {
         settings: models::settings(settings)?,
-        budget: autores_domain::Budget::default(),
+        budget: Budget::default(),
         already_spent: Spent::default(),
         transcripts: Arc::new(Nowhere),
         recorded: None,
@@ -182,7 +175,7 @@ pub(crate) fn repeated(home: &Home, other: &Run) -> Result<RunConfig, Failure> {
         .or_usage();
     }
     let briefs = other.briefs.len() as u32;
-    llm.replay = Some(autores_domain::Replay { run: other.id.clone(), briefs });
+    llm.replay = Some(Replay { run: other.id.clone(), briefs });
     // What is not paid for needs no limit.
     config.budget.usd = None;
     config.budget.tokens = None;

@@ -1,13 +1,14 @@
 //! Starts effects as tasks. Never touches the state of the run.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use autores_domain::{
-    AttemptId, Backend, BackendError, Broken, Codebase, Evidence, ExperimentState, Fault, IdeaId,
-    IdeaStep, Job, Member, Parent, Population, Revision, Run, Task, Workspace,
+    Answered, AttemptId, Backend, BackendError, Broken, Codebase, Evidence, ExperimentState, Fault,
+    IdeaId, IdeaRecord, IdeaStep, Job, Member, Parent, Population, Refusal, Revision, Run, Task,
+    Workspace,
 };
-use std::sync::Arc;
 
 use super::Driver;
 use super::effect::{Done, Effect, Executed};
@@ -29,9 +30,7 @@ impl Driver<'_> {
                 self.effects.spawn(async move {
                     let patch = match question.task(&*parts.workspace).await {
                         Ok(task) => parts.implementer.implement(&task).await,
-                        Err(fault) => autores_domain::Answered::free(Err(
-                            autores_domain::Refusal::Failed(fault),
-                        )),
+                        Err(fault) => Answered::free(Err(Refusal::Failed(fault))),
                     };
                     (effect, Done::Implemented(id, patch))
                 });
@@ -67,7 +66,7 @@ impl Driver<'_> {
 
 /// What an implementer is asked, before the code is read.
 struct Question {
-    record: autores_domain::IdeaRecord,
+    record: IdeaRecord,
     broken: Option<Broken>,
     parents: Vec<Member>,
     population: Population,
@@ -115,7 +114,7 @@ async fn code_at(
 }
 
 /// What is to be mended, if something is.
-fn broken(run: &Run, record: &autores_domain::IdeaRecord) -> Option<Broken> {
+fn broken(run: &Run, record: &IdeaRecord) -> Option<Broken> {
     let Some(IdeaStep::Repair(revision, experiment)) = record.state.step() else { return None };
     let state = &run.experiment(&experiment)?.state;
     let ExperimentState::Failed { fault, .. } = state else { return None };
